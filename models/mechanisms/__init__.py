@@ -1,0 +1,1 @@
+"""One file a mechanism; ``models.mechanism.mechanisms`` finds them by scanning this folder."""

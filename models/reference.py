@@ -1,0 +1,223 @@
+"""Replay a file of reference numbers, made by a paper's original code, through our module."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from models.affinity import PairwiseAffinity
+from models.mechanism import AttentionBlock, Mechanism, Reference, mechanisms
+
+TOLERANCE = 1e-5
+"""largest difference that passes, absolute plus relative"""
+
+
+class ReferenceFileError(ValueError):
+    """The file cannot be read, or nothing here answers to it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One tensor of the file beside ours."""
+
+    name: str
+    error: float
+    """largest absolute difference"""
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All comparisons of one file."""
+
+    path: Path
+    slug: str
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Return whether every tensor is within ``TOLERANCE``."""
+        return all(comparison.passed for comparison in self.comparisons)
+
+
+def replay(path: Path | str, dtype: torch.dtype = torch.float64) -> Replay:
+    """Build our module from a reference file, run its inputs and compare all it holds.
+
+    The default precision is double, so that what differs is the original's rounding and not also
+    ours.
+
+    Args:
+        path: a safetensors file of the reference format.
+        dtype: precision in which our module runs.
+
+    Raises:
+        ReferenceFileError: if the file cannot be read, its mechanism or class is unknown here, or
+            its arguments, tensors and parameters do not fit our module.
+    """
+    path = Path(path)
+    tensors, metadata = _read(path)
+    slug = metadata.get("slug", path.stem)
+    mechanism, reference = _find(slug, metadata)
+    try:
+        network = _build(reference, slug, metadata).to(dtype).eval()
+        _load(network, reference, tensors)
+        ours = _run(network, reference, tensors, dtype)
+        compared = _compare_all(ours, tensors)
+    except _UNFIT as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ReferenceFileError(f"{path.name} does not fit {mechanism.slug}: {reason}") from error
+    return Replay(path, slug, compared)
+
+
+_UNFIT = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What arguments and tensors that somebody else wrote can make a constructor or a module raise."""
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if path.is_dir():
+        raise ReferenceFileError(f"{path} cannot be read: it is a folder")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (OSError, SafetensorError, *_UNFIT) as error:
+        reason = " ".join(str(error).split())
+        raise ReferenceFileError(f"{path} cannot be read: {reason}") from error
+
+
+def _find(slug: str, metadata: dict[str, str]) -> tuple[Mechanism, Reference]:
+    known = mechanisms()
+    mechanism = known.get(metadata.get("mechanism") or slug.split("__")[0])
+    if mechanism is None:
+        raise ReferenceFileError(f"{slug}: expected a mechanism of {sorted(known)}")
+    reference = mechanism.references.get(metadata.get("class", ""))
+    if reference is None:
+        expected = sorted(mechanism.references)
+        raise ReferenceFileError(
+            f"{slug}: expected a class of {expected}, received {metadata.get('class')!r}"
+        )
+    return mechanism, reference
+
+
+def _build(reference: Reference, slug: str, metadata: dict[str, str]) -> nn.Module:
+    variant = metadata.get("variant") or "__".join(slug.split("__")[1:])
+    arguments = json.loads(metadata.get("kwargs", "{}"))
+    if not isinstance(arguments, dict):
+        raise ValueError(f"expected kwargs as a JSON object, received {arguments!r}")
+    positional = arguments.pop("args", [])
+    if not isinstance(positional, list) or len(positional) > len(reference.positional):
+        raise ValueError(
+            f"expected args of at most {list(reference.positional)}, received {positional!r}"
+        )
+    arguments |= dict(zip(reference.positional, positional, strict=False))
+    # Binding first gives a sentence about the arguments and not about our function.
+    bound = signature(reference.build).bind(variant, **arguments)
+    return reference.build(*bound.args, **bound.kwargs)
+
+
+def _load(network: nn.Module, reference: Reference, tensors: dict[str, Tensor]) -> None:
+    ours = network.state_dict()
+    loaded = {}
+    for name, tensor in tensors.items():
+        if not name.startswith("param."):
+            continue
+        key = reference.our_name(name.removeprefix("param."))
+        if key not in ours:
+            raise ValueError(f"expected no parameter {name}")
+        loaded[key] = _shaped(name, tensor, ours[key])
+    # How many batches a norm has seen changes nothing in evaluation mode.
+    counters = {key: value for key, value in ours.items() if key.endswith(".num_batches_tracked")}
+    missing = sorted(ours.keys() - loaded.keys() - counters.keys())
+    if missing:
+        raise ValueError(f"no numbers for our parameters {missing}")
+    network.load_state_dict(counters | loaded)
+
+
+def _shaped(name: str, tensor: Tensor, like: Tensor) -> Tensor:
+    # A linear layer and a 1 x 1 convolution hold the same numbers, but for axes of length 1.
+    if [n for n in tensor.shape if n != 1] != [n for n in like.shape if n != 1]:
+        raise ValueError(
+            f"{name}: expected shape {tuple(like.shape)}, received {tuple(tensor.shape)}"
+        )
+    return tensor.reshape(like.shape).to(like.dtype)
+
+
+def _run(
+    network: nn.Module, reference: Reference, tensors: dict[str, Tensor], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    inputs = [tensors[name].to(dtype) for name in sorted(tensors) if name.split(".")[0] == "input"]
+    if not inputs:
+        raise ValueError("expected a tensor named input")
+    seen: dict[str, Tensor] = {}
+    handles = []
+    for name, block_path in reference.attention.items():
+        block = _block(network, block_path)
+        if block is not None:
+            handles.append(block.attention.register_forward_hook(_keep(f"attention.{name}", seen)))
+    try:
+        with torch.inference_mode():
+            result = network(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if isinstance(result, Tensor):
+        return {"output": result} | seen
+    return {f"output.{index}": value for index, value in enumerate(result)} | seen
+
+
+def _block(network: nn.Module, path: str) -> AttentionBlock | None:
+    # A constructor's arguments may leave a part out: CBAM has no spatial gate with no_spatial.
+    block = dict(network.named_modules()).get(path)
+    return block if isinstance(block, AttentionBlock) else None
+
+
+def _keep(name: str, seen: dict[str, Tensor]) -> Any:
+    def hook(_tap: nn.Module, _arguments: Any, attention: Any) -> None:
+        seen[name] = _as_tensor(attention)
+
+    return hook
+
+
+def _as_tensor(attention: Any) -> Tensor:
+    if isinstance(attention, PairwiseAffinity):
+        dense = attention.dense()
+        return dense.squeeze(1) if dense.shape[1] == 1 else dense
+    return attention
+
+
+def _compare_all(ours: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[Comparison, ...]:
+    expected = sorted(name for name in tensors if name.split(".")[0] in ("output", "attention"))
+    if not any(name.startswith("output") for name in expected):
+        raise ValueError("expected a tensor named output")
+    unknown = [name for name in expected if name not in ours]
+    if unknown:
+        raise ValueError(f"expected tensors of {sorted(ours)}, received {unknown}")
+    return tuple(_compare(name, ours[name], tensors[name]) for name in expected)
+
+
+def _compare(name: str, ours: Tensor, theirs: Tensor) -> Comparison:
+    if ours.shape != theirs.shape:
+        raise ValueError(
+            f"{name}: expected shape {tuple(ours.shape)}, received {tuple(theirs.shape)}"
+        )
+    difference = (ours.double() - theirs.double()).abs()
+    allowed = TOLERANCE + TOLERANCE * theirs.double().abs()
+    error = difference.max().item() if difference.numel() else 0.0
+    # An infinite number would allow any difference.
+    within = torch.isfinite(difference) & (difference <= allowed)
+    return Comparison(name, error, bool(within.all()))

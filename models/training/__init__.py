@@ -1,0 +1,1 @@
+"""How the bundled networks were trained: ``python -m models.training NAME``."""

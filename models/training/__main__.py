@@ -1,0 +1,93 @@
+"""Train a bundled network and write its weights and card: ``python -m models.training NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from models import weights
+from models.evaluate import measure
+from models.training.cards import write_card
+from models.training.loop import Run
+from models.training.recipes import RECIPES, Recipe
+from models.training.tasks import TASKS
+
+MEASURED_ON = {"classify": "val", "segment": "test"}
+"""the split that a card reports; no recipe looks at it"""
+
+
+def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
+    """Train a recipe, or go on with it, and write NAME.safetensors and NAME.json.
+
+    Args:
+        recipe: what to do.
+        data: folder of the packs.
+        runs: folder of the checkpoints.
+        folder: where weights and card go.
+
+    Returns:
+        The path of the weights.
+    """
+    torch.manual_seed(recipe.seed)
+    host = weights.HOSTS[recipe.task]
+    network = weights.build(recipe.task, recipe.mechanism)
+    if recipe.start is not None:
+        start_from(network, recipe.start, folder)
+    task = TASKS[recipe.task](data)
+    run = Run(recipe, network, runs / f"{recipe.name}.pt")
+    trained = run.train(task, host.preprocessing)
+    lends = recipe.start if recipe.frozen else None
+    shares = weights.read_tensors(lends, folder) if lends else None
+    path = folder / f"{recipe.name}.safetensors"
+    checksum, size = weights.save(trained, path, shares)
+    # What is measured is what is stored: rounded to float16.
+    trained.load_state_dict(
+        {
+            k: v.float() if v.is_floating_point() else v
+            for k, v in weights.as_stored(trained).items()
+        }
+    )
+    split = MEASURED_ON[recipe.task]
+    metric = measure(trained, recipe.task, host.preprocessing, data / task.pack, split)
+    write_card(
+        path.with_suffix(".json"), recipe, run, trained, task, metric, split, lends, checksum, size
+    )
+    return path
+
+
+def start_from(network: torch.nn.Module, name: str, folder: Path) -> None:
+    """Take every tensor of other weights that matches in name and shape."""
+    own = network.state_dict()
+    stored = weights.read_tensors(name, folder)
+    taken = {
+        k: v.to(own[k].dtype) for k, v in stored.items() if k in own and own[k].shape == v.shape
+    }
+    network.load_state_dict(own | taken)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns 0, or 2 with one sentence where something does not fit."""
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    parser.add_argument("names", nargs="+", choices=sorted(RECIPES), metavar="NAME",
+                        help=f"recipes, in order: {', '.join(RECIPES)}")  # fmt: skip
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder of the packs"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the checkpoints")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    try:
+        for name in options.names:
+            print(train(RECIPES[name], options.data, options.runs, weights.weights_folder()))
+    except (ValueError, OSError) as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

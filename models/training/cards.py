@@ -1,0 +1,80 @@
+"""Write the card of a training run: what was done, on what, and what it measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.mechanism import mechanisms
+from models.training.loop import Run
+from models.training.recipes import Recipe
+from models.training.tasks import ClassifyTask, SegmentTask
+from models.weights import HOSTS, WeightsError, read_card
+
+DATA: dict[str, dict[str, str]] = {
+    "classify": {
+        "name": "Imagenette selection of ImageNet, 128 px (pack cls_imagenette128)",
+        "terms": "ImageNet terms: non-commercial research and teaching",
+    },
+    "segment": {
+        "name": "CamVid with 12-class masks, 480 x 360 (pack seg_camvid)",
+        "terms": "CC BY-NC 4.0 repository; CamVid for research, cite Brostow et al. 2009",
+    },
+}
+
+
+def write_card(
+    path: Path,
+    recipe: Recipe,
+    run: Run,
+    network: nn.Module,
+    task: ClassifyTask | SegmentTask,
+    metric: dict[str, Any],
+    split: str,
+    shares: str | None,
+    sha256: str,
+    size: int,
+) -> None:
+    """Write what one run did and measured as JSON."""
+    host = HOSTS[recipe.task]
+    mechanism = mechanisms()[recipe.mechanism].name if recipe.mechanism else None
+    card = {
+        "name": recipe.name,
+        "task": recipe.task,
+        "mechanism": recipe.mechanism,
+        "mechanism_name": mechanism,
+        "shares": shares,
+        "sha256": sha256,
+        "bytes": size,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "trained_parameters": sum(p.numel() for p in run.network.parameters() if p.requires_grad),
+        "metric": {"split": split, **metric},
+        "plain": _plain(recipe, path.parent),
+        "data": DATA[recipe.task]
+        | {"pack": task.pack, "train": len(task.train), split: metric["count"]},
+        "classes": list(host.classes),
+        "preprocessing": asdict(host.preprocessing),
+        "recipe": asdict(recipe),
+        "command": f"python -m models.training {recipe.name}",
+        "minutes": round(run.seconds / 60, 1),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+    }
+    path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+
+
+def _plain(recipe: Recipe, folder: Path) -> dict[str, Any] | None:
+    # The plain host is trained first; its own card has nothing to stand beside.
+    if recipe.plain is None or recipe.plain == recipe.name:
+        return None
+    try:
+        plain = read_card(recipe.plain, folder)
+    except WeightsError:
+        return None
+    return {"name": plain.name, "metric": plain.metric, "parameters": plain.facts["parameters"]}

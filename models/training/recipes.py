@@ -1,0 +1,157 @@
+"""The recipes: what is trained, on what, from where and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What is cut at random from the pictures for some epochs.
+
+    Args:
+        epochs: how long.
+        rows: height that a crop is resized to.
+        columns: width that a crop is resized to.
+        scale: smallest and largest share of a picture's area that a crop has.
+    """
+
+    epochs: int
+    rows: int
+    columns: int
+    scale: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a training run.
+
+    ``crops`` says what is cut from the pictures, in order. ``cycles`` lists (epochs, share of
+    ``peak_rate``): in each the rate warms up and falls to nothing along a cosine.
+    ``start`` names the weights to start from; tensors that match in name and shape are taken.
+    ``frozen`` is a pattern of names (of parameters outside attention) that stay as they started:
+    with ``train_norms`` only convolutions, else batch norms and their statistics too.
+    """
+
+    name: str
+    task: str
+    mechanism: str | None
+    batch: int
+    crops: tuple[Crop, ...]
+    cycles: tuple[tuple[int, float], ...]
+    peak_rate: float
+    weight_decay: float
+    ratio: tuple[float, float]
+    balance: float = 0.0
+    """power of (median share / share) that a class weighs in the loss; 0 is no weighting"""
+    optimiser: str = "adamw"
+    start: str | None = None
+    frozen: str | None = None
+    train_norms: bool = True
+    attention_rate: float = 1.0
+    """what the rate is multiplied by for attention, which starts untrained in a trained network"""
+    average: float = 0.998
+    """decay of the moving average of the weights that is kept in the end"""
+    seed: int = 0
+    plain: str | None = None
+    """the plain host under the same recipe, shown beside it on the card"""
+
+    def __post_init__(self) -> None:
+        if self.epochs != sum(crop.epochs for crop in self.crops):
+            raise ValueError(f"{self.name}: expected crops for all {self.epochs} epochs")
+
+    @property
+    def epochs(self) -> int:
+        """Return the length of the run."""
+        return sum(epochs for epochs, _ in self.cycles)
+
+
+# Shares of a picture's area that a crop may have: for objects of any size, for frames at any
+# distance, and (last) around the size at which the networks are used.
+_PART, _ZOOM, _NATIVE = (0.3, 1.0), (0.25, 1.3), (0.6, 1.3)
+
+_CLASSIFIER = Recipe(
+    name="trunk-classifier",
+    task="classify",
+    mechanism=None,
+    batch=64,
+    crops=(
+        Crop(20, 96, 96, _PART),
+        Crop(16, 112, 112, _PART),
+        Crop(8, 128, 128, _PART),
+        Crop(12, 112, 112, _PART),
+        Crop(12, 128, 128, _PART),
+    ),
+    cycles=((44, 1.0), (24, 0.6)),
+    peak_rate=0.1,
+    weight_decay=5e-4,
+    ratio=(0.75, 1.333),
+    optimiser="sgd",
+)
+_SEGMENTER = Recipe(
+    name="trunk-segmenter",
+    task="segment",
+    mechanism=None,
+    batch=8,
+    crops=(Crop(45, 288, 384, _ZOOM), Crop(15, 360, 480, _ZOOM), Crop(12, 360, 480, _NATIVE)),
+    cycles=((60, 1.0), (12, 0.5)),
+    peak_rate=2e-3,
+    weight_decay=0.02,
+    ratio=(0.85, 1.18),
+    balance=0.5,
+    start="trunk-classifier",
+    average=0.996,
+)
+
+# The convolutions before the last stage are shared and stay; the last stage, all batch norms, the
+# attention and the linear layer are trained for each mechanism.
+_SHARED_CLASSIFIER = r"^trunk\.(stem|reduce\.[01]|stages\.[012])\."
+# Everything before the context module is shared and stays.
+_SHARED_SEGMENTER = r"^(trunk|lateral8|lateral16|lateral32|join)\."
+
+
+def _classifier(mechanism: str | None) -> Recipe:
+    return replace(
+        _CLASSIFIER,
+        name=f"classify-{mechanism or 'plain'}",
+        mechanism=mechanism,
+        crops=(Crop(6, 128, 128, _PART),),
+        cycles=((6, 1.0),),
+        peak_rate=5e-4,
+        attention_rate=8.0,
+        average=0.995,
+        weight_decay=0.02,
+        optimiser="adamw",
+        start=_CLASSIFIER.name,
+        frozen=_SHARED_CLASSIFIER,
+        plain="classify-plain",
+    )
+
+
+def _segmenter(mechanism: str | None) -> Recipe:
+    return replace(
+        _SEGMENTER,
+        name=f"segment-{mechanism or 'plain'}",
+        mechanism=mechanism,
+        crops=(Crop(6, 360, 480, _NATIVE),),
+        cycles=((6, 1.0),),
+        attention_rate=4.0,
+        # Weights that help the trunk to see rare classes make the answer call them too often.
+        balance=0.2,
+        peak_rate=1.5e-3,
+        start=_SEGMENTER.name,
+        frozen=_SHARED_SEGMENTER,
+        train_norms=False,
+        average=0.99,
+        plain="segment-plain",
+    )
+
+
+_ALL = (
+    _CLASSIFIER,
+    *(_classifier(slug) for slug in (None, "se", "cbam", "nonlocal")),
+    _SEGMENTER,
+    *(_segmenter(slug) for slug in (None, "nonlocal", "danet")),
+)
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+"""every recipe by the name of the weights that it makes, in the order in which they are trained"""
