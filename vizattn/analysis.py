@@ -1,0 +1,217 @@
+"""A picture and a network in, everything that can be seen out: the library's front door."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vizattn.attention import Captured, PlaceAffinity
+from vizattn.capture import run
+from vizattn.geometry import Framing, Point
+from vizattn.intake import Picture, read_picture
+from vizattn.networks import Library, Network
+from vizattn.texts import Refused
+from vizattn.truth import captured
+
+
+class UnknownSite(Refused):
+    """The network has no attention of that name."""
+
+
+class OutsidePicture(Refused):
+    """A place is not on the picture, or the attention has no row for places."""
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The probability of every class."""
+
+    classes: tuple[str, ...]
+    probabilities: Float[np.ndarray, " class"]
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """Return the most probable classes, highest first."""
+        order = np.argsort(-self.probabilities)[:count]
+        return [(self.classes[index], float(self.probabilities[index])) for index in order]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The most probable class of every model pixel, and how probable it is."""
+
+    classes: tuple[str, ...]
+    mask: UInt8[np.ndarray, "row column"]
+    probability: Float[np.ndarray, "row column"]
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of the picture that each class covers, largest first."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes)) / self.mask.size
+        order = np.argsort(-counts)
+        return {self.classes[index]: float(counts[index]) for index in order if counts[index] > 0}
+
+    def at(self, point: Point) -> tuple[str, float]:
+        """Return the class and its probability at a point of the model's input."""
+        rows, columns = self.mask.shape
+        column = min(max(int(point[0]), 0), columns - 1)
+        row = min(max(int(point[1]), 0), rows - 1)
+        return self.classes[self.mask[row, column]], float(self.probability[row, column])
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What one network did with one picture.
+
+    Args:
+        network: the network.
+        picture: the upright picture.
+        framing: where the picture is in the network's input.
+        prediction: what the network answered.
+        sites: every captured attention, in the order in which the network used it.
+        id: an unguessable name.
+    """
+
+    network: Network
+    picture: Picture
+    framing: Framing
+    prediction: Classification | Segmentation
+    sites: tuple[Captured, ...]
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+
+    def __getitem__(self, site: str) -> Captured:
+        """Return one captured attention by its site; raises UnknownSite."""
+        for each in self.sites:
+            if each.site == site:
+                return each
+        known = ", ".join(each.site for each in self.sites) or "-"
+        raise UnknownSite("errors.unknown_site", site=site, known=known)
+
+    def site(self, name: str | None = None) -> Captured:
+        """Return a captured attention: the named one, else the first with rows over places, else
+        the last; raises UnknownSite where there is none.
+        """
+        if name is not None:
+            return self[name]
+        with_rows = [each for each in self.sites if isinstance(each, PlaceAffinity)]
+        if not self.sites:
+            raise UnknownSite("errors.no_attention", name=self.network.name)
+        return with_rows[0] if with_rows else self.sites[-1]
+
+    def check_point(self, at: Point) -> Point:
+        """Return a place of the original; raises OutsidePicture if it is not on the picture."""
+        if not self.framing.contains(at):
+            width, height = self.framing.original
+            raise OutsidePicture(
+                "errors.outside_picture", x=f"{at[0]:g}", y=f"{at[1]:g}", width=width, height=height
+            )
+        return at
+
+    def query_at(self, at: Point, site: str | None = None) -> int:
+        """Return the index of the query whose cell holds a place of the original.
+
+        Raises:
+            OutsidePicture: if the place is not on the picture, or the site has no rows for places.
+            UnknownSite: if there is no such site.
+        """
+        chosen = self.site(site)
+        if not isinstance(chosen, PlaceAffinity):
+            raise OutsidePicture("errors.no_position_row", site=chosen.site)
+        return chosen.query_grid.cell_at(self.framing.to_model(self.check_point(at)))
+
+    def row(self, at: Point, site: str | None = None) -> Float[np.ndarray, "head row column"]:
+        """Return the exact attention row of a place, one map over the keys' cells for each head.
+
+        Args:
+            at: (x, y) in pixels of the upright original.
+            site: which attention; the first that has rows by default.
+
+        Raises:
+            OutsidePicture: if the place is not on the picture, or the site has no rows for places.
+            UnknownSite: if there is no such site.
+        """
+        query = self.query_at(at, site)
+        chosen = self.site(site)
+        if not isinstance(chosen, PlaceAffinity):
+            raise OutsidePicture("errors.no_position_row", site=chosen.site)
+        grid = chosen.key_grid
+        return chosen.rows.row(query).reshape(-1, grid.rows, grid.columns)
+
+
+@cache
+def default_library() -> Library:
+    """Return the library that ``look`` uses: every bundled network, on CUDA where there is one."""
+    return Library()
+
+
+def look(source: Any, model: str | Network) -> Analysis:
+    """Run a network on a picture and return its attention, checked.
+
+    Args:
+        source: path, bytes, file, PIL image or array (see ``read_picture``).
+        model: name of a bundled network, or a loaded one.
+
+    Raises:
+        Refused: with one clear sentence, if the picture or the network cannot be used.
+    """
+    return look_all([source], model)[0]
+
+
+def look_all(sources: Sequence[Any], model: str | Network) -> list[Analysis]:
+    """Run a network on several pictures, those of one shape in one batch; see ``look``."""
+    network = default_library().network(model) if isinstance(model, str) else model
+    pictures = [s if isinstance(s, Picture) else read_picture(s) for s in sources]
+    framings = [network.framing(picture.original_size) for picture in pictures]
+    results: dict[int, Analysis] = {}
+    for size in dict.fromkeys(framing.input for framing in framings):
+        batch = [index for index, framing in enumerate(framings) if framing.input == size]
+        analyses = _analyse(network, [pictures[i] for i in batch], [framings[i] for i in batch])
+        results |= dict(zip(batch, analyses, strict=True))
+    return [results[index] for index in range(len(pictures))]
+
+
+def prepare(
+    network: Network, pictures: Sequence[Picture], framings: Sequence[Framing]
+) -> Float[Tensor, "batch 3 row column"]:
+    """Return the batch that a network is given for pictures of one model size."""
+    arrays = [np.asarray(f.apply(p.rgb)) for p, f in zip(pictures, framings, strict=True)]
+    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+    return network.preprocessing.normalise(pixels.to(network.device))
+
+
+def _analyse(
+    network: Network, pictures: Sequence[Picture], framings: Sequence[Framing]
+) -> list[Analysis]:
+    output, firings = run(network.module, prepare(network, pictures, framings))
+    read = _PREDICTIONS[network.card.task]
+    return [
+        Analysis(
+            network,
+            picture,
+            framing,
+            read(output[item].float(), network.card.classes),
+            tuple(captured(firing, item, framing) for firing in firings),
+        )
+        for item, (picture, framing) in enumerate(zip(pictures, framings, strict=True))
+    ]
+
+
+def _classification(scores: Tensor, classes: tuple[str, ...]) -> Classification:
+    return Classification(classes, scores.softmax(dim=0).cpu().numpy())
+
+
+def _segmentation(scores: Tensor, classes: tuple[str, ...]) -> Segmentation:
+    probability, mask = scores.softmax(dim=0).max(dim=0)
+    return Segmentation(classes, mask.byte().cpu().numpy(), probability.cpu().numpy())
+
+
+_PREDICTIONS: dict[str, Callable[[Tensor, tuple[str, ...]], Classification | Segmentation]] = {
+    "classify": _classification,
+    "segment": _segmentation,
+}

@@ -1,0 +1,164 @@
+"""The captured kinds: what one tap held for one picture, frozen and without a batch axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from models.affinity import Factors, PairwiseAffinity
+from models.mechanism import Claim, Kind
+from vizattn.geometry import Grid
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim about a captured attention, measured.
+
+    Args:
+        name: "claim" (row sums and range), "output" (f of what was captured equals the block's
+            output) or "geometry" (there and back again).
+        value: the largest deviation that was found.
+        limit: the largest deviation that passes.
+    """
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the deviation is a number within the limit."""
+        return self.value <= self.limit
+
+
+class Rows:
+    """The rows of one picture's affinity, computed when asked for, exactly.
+
+    Args:
+        affinity: a batch of one.
+    """
+
+    def __init__(self, affinity: PairwiseAffinity) -> None:
+        self._affinity = affinity
+        batch, self.heads, self.queries, self.keys = affinity.shape
+        if batch != 1:
+            raise ValueError(f"expected the affinity of one picture, received a batch of {batch}")
+
+    def row(self, query: int) -> Float[np.ndarray, "head key"]:
+        """Return one row of every head in O(N d); raises ValueError for an unknown query."""
+        return self.some([query])[:, 0]
+
+    def some(self, queries: Sequence[int]) -> Float[np.ndarray, "head query key"]:
+        """Return several rows of every head; raises ValueError for a query that is not there."""
+        for query in queries:
+            if not 0 <= query < self.queries:
+                raise ValueError(f"expected a query of 0..{self.queries - 1}, received {query}")
+        with torch.inference_mode():
+            rows = self._affinity.rows(torch.as_tensor(list(queries), dtype=torch.long))
+        return rows[0].float().cpu().numpy()
+
+    def factors(self) -> Factors | None:
+        """Return the factors that a browser computes rows from; none where a matrix is stored."""
+        make = getattr(self._affinity, "factors", None)
+        return make() if make is not None else None
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What all captured kinds share.
+
+    Args:
+        site: dotted path of the block in its network, with "#n" where a block fired n times before.
+        block: name of the block's class.
+        kind: what sort of thing is weighed.
+        claim: what the values promise.
+        formula: the block's equation, one line.
+        checks: what was measured against the claims.
+    """
+
+    site: str
+    block: str
+    kind: Kind
+    claim: Claim
+    formula: str
+    checks: tuple[Check, ...] = field(repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Return whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the sizes of the attention along its axes."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what shape it has")
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The feature map that a gate weighs: what each channel responds to.
+
+    Args:
+        values: one map a channel.
+        grid: where its cells are.
+    """
+
+    values: Float[np.ndarray, "channel row column"]
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class ChannelGate(Captured):
+    """One weight for each channel."""
+
+    values: Float[np.ndarray, " channel"]
+    activation: Activation
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (channel,)."""
+        return self.values.shape
+
+
+@dataclass(frozen=True)
+class SpatialGate(Captured):
+    """One weight for each place."""
+
+    values: Float[np.ndarray, "row column"]
+    grid: Grid
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (row, column)."""
+        return self.values.shape
+
+
+@dataclass(frozen=True)
+class PlaceAffinity(Captured):
+    """A row of weights over places for each place."""
+
+    rows: Rows
+    query_grid: Grid
+    key_grid: Grid
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (head, query, key) of the matrix that is not built."""
+        return self.rows.heads, self.rows.queries, self.rows.keys
+
+
+@dataclass(frozen=True)
+class ChannelAffinity(Captured):
+    """A row of weights over channels for each channel."""
+
+    rows: Rows
+    activation: Activation
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (head, query, key), both in channels."""
+        return self.rows.heads, self.rows.queries, self.rows.keys

@@ -1,0 +1,130 @@
+"""What capturing costs beside a plain forward pass: time and peak memory, checks apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, kineto_available, profile
+
+from models import weights
+from vizattn.benchmarks.measure import Measure, alternate, ratio, skipped
+from vizattn.capture import run
+from vizattn.geometry import Framing
+from vizattn.truth import captured
+
+TIME_TARGET = 1.05
+MEMORY_TARGET = 1.10
+_QUIET = "99"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, the size of its input, and how often it is run."""
+
+    task: str
+    mechanism: str
+    rows: int
+    columns: int
+    rounds: int
+    inner: int
+
+    @property
+    def name(self) -> str:
+        """Return the network and its input in a few characters."""
+        return f"{self.task}-{self.mechanism} {self.columns} x {self.rows}"
+
+
+CASES = (Case("segment", "nonlocal", 360, 480, 12, 1), Case("classify", "se", 128, 128, 30, 5))
+QUICK = (Case("segment", "nonlocal", 96, 128, 2, 1), Case("classify", "se", 64, 64, 2, 1))
+
+
+def measures(quick: bool = False) -> Iterator[Measure]:
+    """Yield time and memory of capturing, and the time of the checks, for every case.
+
+    What the weights are does not matter here, so the networks are untrained.
+    """
+    for case in QUICK if quick else CASES:
+        torch.manual_seed(0)
+        network = weights.build(case.task, case.mechanism).eval()
+        images = torch.randn(1, 3, case.rows, case.columns)
+        yield from _times(case, network, images)
+        yield _memory(case, network, images)
+
+
+def _times(case: Case, network: nn.Module, images: Tensor) -> Iterator[Measure]:
+    size = (case.columns, case.rows)
+    framing = Framing(size, size, (0, 0), size)
+
+    def checked() -> object:
+        _, firings = run(network, images)
+        return [captured(firing, 0, framing) for firing in firings]
+
+    taken = alternate(
+        {
+            "plain": lambda: _plain(network, images),
+            "capture": lambda: run(network, images),
+            "checked": checked,
+        },
+        case.rounds,
+        case.inner,
+    )
+    forward = f"plain forward {1000 * median(taken['plain']):.1f} ms, {case.rounds} rounds"
+    yield Measure(
+        f"capture / plain, time, {case.name}",
+        ratio(taken["capture"], taken["plain"]),
+        "x",
+        TIME_TARGET,
+        forward,
+    )
+    yield Measure(
+        f"capture and checks / plain, time, {case.name}",
+        ratio(taken["checked"], taken["plain"]),
+        "x",
+        note="every row computed once more and f applied again",
+    )
+
+
+def _memory(case: Case, network: nn.Module, images: Tensor) -> Measure:
+    name = f"capture / plain, peak memory, {case.name}"
+    if not kineto_available():
+        return skipped(name, "x", MEMORY_TARGET, "this torch was built without its profiler")
+    # As torch.cuda.max_memory_allocated counts: with the weights and the input.
+    held = images.nbytes + sum(tensor.nbytes for tensor in network.state_dict().values())
+    plain = held + peak_bytes(lambda: _plain(network, images))
+    capture = held + peak_bytes(lambda: run(network, images))
+    note = f"{plain / 1e6:.1f} MB and {capture / 1e6:.1f} MB: weights, input and all allocations"
+    return Measure(name, capture / plain, "x", MEMORY_TARGET, note)
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Return how many bytes at most were allocated at once while something ran, beyond before.
+
+    The profiler hears of every allocation on the CPU, those inside kernels too; the resident size
+    of the process would not do, since Python and torch are many times larger than a forward pass.
+    """
+    # Its library would otherwise write to the terminal that it has started and stopped.
+    os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET)
+    work()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        kept = work()
+    del kept
+    recorded = profiled.profiler
+    if recorded is None or recorded.kineto_results is None:
+        raise RuntimeError("expected the profiler's events, found none")
+    events = [each for each in recorded.kineto_results.events() if each.name() == "[memory]"]
+    now = most = 0
+    for event in sorted(events, key=lambda each: each.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return most
+
+
+def _plain(network: nn.Module, images: Tensor) -> Tensor:
+    with torch.inference_mode():
+        output: Tensor = network(images)
+    return output

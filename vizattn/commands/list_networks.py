@@ -1,0 +1,92 @@
+"""List the bundled networks with what they reach, and the mechanisms with their variants."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from models.mechanism import Mechanism, mechanisms
+from models.weights import Card
+from vizattn.networks import Library
+from vizattn.tables import table
+
+NAME = "list"
+HELP = "list the bundled networks and the mechanisms"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print both lists; returns 0."""
+    models = [_network(card) for card in Library("cpu").cards().values()]
+    if options.json:
+        known = [_mechanism(each) for each in mechanisms().values()]
+        print(json.dumps({"models": models, "mechanisms": known}, indent=2, ensure_ascii=False))
+        return 0
+    print(
+        table(
+            ("network", "task", "mechanism", "metric", "weights"),
+            [
+                (
+                    each["name"],
+                    each["task"],
+                    each["mechanism"] or "none",
+                    "{value:.4f} {name} on {count} {split}".format(**each["metric"]),
+                    f"{each['weights']['bytes'] / 1e6:.1f} MB",
+                )
+                for each in models
+            ],
+        )
+    )
+    print()
+    print(
+        table(
+            ("mechanism", "name", "family", "variants"),
+            [
+                (slug, each.name, each.family, str(len(each.variants)))
+                for slug, each in mechanisms().items()
+            ],
+        )
+    )
+    return 0
+
+
+def _network(card: Card) -> dict[str, Any]:
+    mechanism = mechanisms().get(card.mechanism or "")
+    return {
+        "name": card.name,
+        "task": card.task,
+        "mechanism": card.mechanism,
+        "family": mechanism.family if mechanism else None,
+        "weights": {
+            "file": f"{card.name}.safetensors",
+            "bytes": card.facts["bytes"],
+            # The tensors that several networks have in common are stored once.
+            "shares": f"{card.shares}.safetensors" if card.shares else None,
+        },
+        "metric": _metric(card),
+    }
+
+
+def _metric(card: Card) -> dict[str, Any]:
+    # A card names its metric by its key: the one number between the split and the count.
+    name, value = next((k, v) for k, v in card.metric.items() if isinstance(v, float))
+    return {
+        "name": name,
+        "value": value,
+        "split": card.metric["split"],
+        "count": card.metric["count"],
+    }
+
+
+def _mechanism(mechanism: Mechanism) -> dict[str, Any]:
+    return {
+        "slug": mechanism.slug,
+        "name": mechanism.name,
+        "family": mechanism.family,
+        "variants": list(mechanism.variants),
+    }

@@ -1,0 +1,224 @@
+"""What can be taken away: overlays, raw arrays, a summary, and the script that makes them again."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import singledispatch
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from vizattn.analysis import Analysis, Classification
+from vizattn.attention import Captured, ChannelAffinity, ChannelGate, PlaceAffinity, SpatialGate
+from vizattn.facts import site_selection, summary
+from vizattn.figures import figure
+from vizattn.geometry import Grid
+from vizattn.render import DEFAULT_STYLE, Style, overlay
+from vizattn.texts import DEFAULT_LANGUAGE
+from vizattn.version import VERSION
+from vizattn.views import Heat, Scale, Selection, resolve, view
+
+__all__ = ["overlays", "safe_name", "save_all", "save_arrays", "script", "summary"]
+
+ARRAYS, SUMMARY, SCRIPT, FIGURE = "attention.npz", "summary.json", "reproduce.py", "figure.png"
+
+
+def save_all(
+    analysis: Analysis,
+    folder: str | Path,
+    selection: Selection | None = None,
+    scale: Scale = Scale.ROW_MAXIMUM,
+    style: Style = DEFAULT_STYLE,
+    language: str = DEFAULT_LANGUAGE,
+) -> list[Path]:
+    """Write the figure, an overlay for every site, the arrays, the summary and the script.
+
+    Args:
+        analysis: what was seen.
+        folder: where to write; it is made where it is missing.
+        selection: what the figure shows, and the place whose rows are written.
+        scale: which numbers the colours stand for.
+        style: how heat is drawn.
+        language: of the figure and the summary.
+
+    Returns:
+        The paths of everything that was written.
+
+    Raises:
+        Refused: if the selection names a site, head, channel or place that is not there.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = resolve(analysis, selection)
+    facts = json.dumps(summary(analysis, selection, language), indent=2, ensure_ascii=False)
+    (folder / SUMMARY).write_text(facts + "\n", encoding="utf-8")
+    code = script(analysis, chosen, analysis.picture.name, scale, style, language)
+    (folder / SCRIPT).write_text(code, encoding="utf-8")
+    return [
+        figure(analysis, chosen, scale, style, language).save(folder / FIGURE),
+        *overlays(analysis, chosen, folder, scale, style),
+        save_arrays(analysis, chosen, folder / ARRAYS),
+        folder / SUMMARY,
+        folder / SCRIPT,
+    ]
+
+
+def overlays(
+    analysis: Analysis,
+    selection: Selection | None,
+    folder: str | Path,
+    scale: Scale = Scale.ROW_MAXIMUM,
+    style: Style = DEFAULT_STYLE,
+) -> list[Path]:
+    """Write one overlay for every site, a PNG at the size of the original that says its scale.
+
+    A row is that of the selected place, of the picture's centre where none is selected; a channel
+    gate shows the activation of its strongest channel.
+
+    Raises:
+        Refused: if the selection names a site, head, channel or place that is not there.
+    """
+    chosen = resolve(analysis, selection)
+    paths: list[Path] = []
+    for captured in analysis.sites:
+        selected = site_selection(analysis, captured, chosen)
+        heat = next(each for each in view(analysis, selected, scale) if isinstance(each, Heat))
+        path = Path(folder) / f"{safe_name(captured.site)}.png"
+        _save(overlay(heat, analysis.picture, analysis.framing, style), heat, path)
+        paths.append(path)
+    return paths
+
+
+def safe_name(site: str) -> str:
+    """Return a site as a file's name without an ending: letters, digits, dots and hyphens."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", site).strip(".-") or "attention"
+
+
+def _save(image: Image.Image, heat: Heat, path: Path) -> None:
+    # The picture alone does not say what its colours mean, so its file does.
+    said = PngInfo()
+    said.add_itxt("Title", heat.title.text(DEFAULT_LANGUAGE))
+    said.add_itxt("Description", heat.scale_label.text(DEFAULT_LANGUAGE))
+    said.add_itxt("Software", f"vizattn {VERSION}")
+    image.save(path, pnginfo=said)
+
+
+def save_arrays(analysis: Analysis, selection: Selection | None, path: str | Path) -> Path:
+    """Write the raw arrays of every site as NPZ and return its path.
+
+    Names are "<site>/<what>": ``values`` (gate: (channel) or (row, column)), ``row`` (the selected
+    place's row: (head, row, column)) with its ``query``, ``rows`` (channel affinity: (head, query,
+    key)), ``activation`` (channel, row, column), and ``grid`` (rows, columns, cell width, cell
+    height, origin x, origin y in model pixels). ``framing`` holds (width, height) of the original,
+    the scaled picture, (x, y) of its offset, and the input; ``at`` the place in original pixels.
+
+    Raises:
+        Refused: if the selection names a site, head, channel or place that is not there.
+    """
+    chosen = resolve(analysis, selection)
+    framing = analysis.framing
+    sides = (framing.original, framing.scaled, framing.offset, framing.input)
+    arrays: dict[str, np.ndarray] = {"framing": np.array(sides)}
+    for captured in analysis.sites:
+        selected = site_selection(analysis, captured, chosen)
+        if selected.at is not None:
+            arrays["at"] = np.array(selected.at)
+        named = _arrays(captured, analysis, selected)
+        arrays |= {f"{captured.site}/{name}": array for name, array in named.items()}
+    arrays |= _prediction_arrays(analysis)
+    path = Path(path)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def _prediction_arrays(analysis: Analysis) -> dict[str, np.ndarray]:
+    prediction = analysis.prediction
+    if isinstance(prediction, Classification):
+        return {"prediction/probabilities": prediction.probabilities}
+    return {"prediction/mask": prediction.mask, "prediction/probability": prediction.probability}
+
+
+@singledispatch
+def _arrays(captured: Captured, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    raise ValueError(f"expected a captured kind that has arrays, received {captured!r}")
+
+
+@_arrays.register
+def _(captured: PlaceAffinity, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    at = selected.at or (0.0, 0.0)
+    return {
+        "row": analysis.row(at, captured.site),
+        "query": np.array(analysis.query_at(at, captured.site)),
+        "query_grid": _grid(captured.query_grid),
+        "grid": _grid(captured.key_grid),
+    }
+
+
+@_arrays.register
+def _(captured: SpatialGate, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    return {"values": captured.values, "grid": _grid(captured.grid)}
+
+
+@_arrays.register
+def _(captured: ChannelGate, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    activation = captured.activation
+    return {
+        "values": captured.values,
+        "activation": activation.values,
+        "grid": _grid(activation.grid),
+    }
+
+
+@_arrays.register
+def _(captured: ChannelAffinity, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    activation = captured.activation
+    return {
+        "rows": captured.rows.some(range(captured.rows.queries)),
+        "activation": activation.values,
+        "grid": _grid(activation.grid),
+    }
+
+
+def _grid(grid: Grid) -> np.ndarray:
+    return np.array([grid.rows, grid.columns, *grid.cell, *grid.origin], dtype=np.float64)
+
+
+def script(
+    analysis: Analysis,
+    selection: Selection | None,
+    file_name: str,
+    scale: Scale = Scale.ROW_MAXIMUM,
+    style: Style = DEFAULT_STYLE,
+    language: str = DEFAULT_LANGUAGE,
+) -> str:
+    """Return a short Python script that makes the figure and the arrays again.
+
+    Args:
+        analysis: what was seen; its network has to be a bundled one.
+        selection: what the figure shows.
+        file_name: where the script finds the picture.
+        scale: which numbers the colours stand for.
+        style: how heat is drawn.
+        language: of the figure.
+
+    Raises:
+        Refused: if the selection names a site, head, channel or place that is not there.
+    """
+    chosen = resolve(analysis, selection)
+    selected = f"site={chosen.site!r}, head={chosen.head!r}, at={chosen.at!r}"
+    drawn = f"{style.colormap!r}, opacity={style.opacity!r}, smooth={style.smooth!r}"
+    return f'''"""Make the figure and the arrays of one look again; written by vizattn {VERSION}."""
+
+import vizattn
+
+seen = vizattn.look({file_name!r}, {analysis.network.name!r})
+selection = vizattn.Selection({selected}, channel={chosen.channel!r})
+style = vizattn.Style({drawn})
+scale = vizattn.Scale.{scale.name}
+vizattn.figure(seen.analysis, selection, scale, style, {language!r}).save({FIGURE!r})
+vizattn.save_arrays(seen.analysis, selection, {ARRAYS!r})
+'''

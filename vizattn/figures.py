@@ -1,0 +1,207 @@
+"""Figures for papers and slides: what is drawn, its scale in numbers, and whether it is true.
+
+Everything goes through matplotlib's objects and the Agg renderer, never through pyplot or the
+global settings, so that threads can draw at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from vizattn.analysis import Analysis
+from vizattn.attention import Captured, Check
+from vizattn.numbers import number
+from vizattn.panels import INK, NUMBERS, PANELS, QUIET, SMALL, Panel, Subject
+from vizattn.render import DEFAULT_STYLE, Style
+from vizattn.texts import DEFAULT_LANGUAGE, text
+from vizattn.typesetting import Typeface, typeface
+from vizattn.views import Scale, Selection, heads_of, resolve, view
+from vizattn.words import sentence
+
+DPI = 160
+_FAILED = "#b3261e"
+_MARGIN, _SPACE, _CLOSE = 0.32, 0.2, 0.05
+"""inches around everything, between panels and between a panel and its texts"""
+_LINE = 1.45
+"""height of a line in parts of its letters' size"""
+_TITLE, _TEXT = 12.0, 8.5
+
+
+class Figure:
+    """A drawn figure: it shows itself in a notebook and can be saved.
+
+    Args:
+        drawn: matplotlib's figure, free to be changed before it is saved.
+    """
+
+    def __init__(self, drawn: Any) -> None:
+        self.drawn = drawn
+
+    def to_png(self, dpi: int = DPI) -> bytes:
+        """Return the figure as a PNG file's bytes."""
+        return self._encoded("png", dpi)
+
+    def save(self, path: str | Path, dpi: int = DPI) -> Path:
+        """Write the figure and return the path; its ending says what: .png, .pdf, .svg.
+
+        Raises:
+            ValueError: if there is no such kind of file.
+        """
+        path = Path(path)
+        path.write_bytes(self._encoded(path.suffix.lstrip(".").lower(), dpi))
+        return path
+
+    def _repr_png_(self) -> bytes:
+        return self.to_png()
+
+    def _encoded(self, kind: str, dpi: int) -> bytes:
+        buffer = BytesIO()
+        self.drawn.savefig(buffer, format=kind or "png", dpi=dpi)
+        return buffer.getvalue()
+
+
+def figure(
+    analysis: Analysis,
+    selection: Selection | None = None,
+    scale: Scale = Scale.ROW_MAXIMUM,
+    style: Style = DEFAULT_STYLE,
+    language: str = DEFAULT_LANGUAGE,
+) -> Figure:
+    """Return the figure of a selection: the map over the picture with a colour bar in numbers,
+    bars of channels where there are any, the sentence, and what was checked.
+
+    Where no installed font has Chinese characters the texts are English.
+
+    Raises:
+        Refused: if the selection names a site, head, channel or place that is not there.
+    """
+    chosen = resolve(analysis, selection)
+    letters = typeface(language)
+    subject = Subject(analysis.picture, analysis.framing, style, letters)
+    panels = [PANELS[type(each)](each, subject) for each in view(analysis, chosen, scale)]
+    captured = analysis[str(chosen.site)]
+    above = [
+        _Line(analysis.network.card.facts.get("mechanism_name") or analysis.network.name, _TITLE),
+        _Line(_subtitle(captured, chosen, letters.language), _TEXT, QUIET),
+    ]
+    said = sentence(analysis, chosen, letters.language)
+    below = [_Line(line, _TEXT) for line in letters.wrapped(said, _TEXT, subject.width + NUMBERS)]
+    checked = [_check_line(captured, check, letters.language) for check in captured.checks]
+    checked.append(_Line(_source(analysis, letters.language), SMALL, QUIET))
+    return Figure(_Sheet(letters, subject.width + NUMBERS).drawn(above, panels, below, checked))
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    points: float
+    colour: str = INK
+
+    @property
+    def height(self) -> float:
+        return self.points * _LINE / 72
+
+
+def _subtitle(captured: Captured, selection: Selection, language: str) -> str:
+    kind = text(language, f"mechanisms.kind.{captured.kind.value}")
+    heads = heads_of(captured)
+    if heads == 1:
+        return text(language, "figure.subtitle", site=captured.site, kind=kind)
+    if selection.head is None:
+        head = text(language, "figure.head_mean", count=heads)
+    else:
+        head = text(language, "figure.head_one", head=selection.head, count=heads)
+    return text(language, "figure.subtitle_head", site=captured.site, kind=kind, head=head)
+
+
+def _check_line(captured: Captured, check: Check, language: str) -> _Line:
+    own = f".{captured.claim.value}" if check.name == "claim" else ""
+    claim = text(language, f"mechanisms.check.{check.name}{own}")
+    measured = {"value": number(check.value, 2), "limit": number(check.limit, 1)}
+    key = "figure.check_passed" if check.passed else "figure.check_failed"
+    line = text(language, key, claim=claim, **measured)
+    return _Line(line, SMALL, QUIET if check.passed else _FAILED)
+
+
+def _source(analysis: Analysis, language: str) -> str:
+    (width, height), (across, down) = analysis.framing.original, analysis.framing.input
+    sizes = {"width": width, "height": height, "input_width": across, "input_height": down}
+    names = {"picture": analysis.picture.name, "network": analysis.network.name}
+    return text(language, "figure.source", **names, **sizes)
+
+
+class _Sheet:
+    """A page that is as high as what is put on it, measured in inches from its top left corner."""
+
+    def __init__(self, letters: Typeface, width: float) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure as Drawn
+
+        self._letters = letters
+        self._size = (width + 2 * _MARGIN, 1.0)
+        self._figure = Drawn(figsize=self._size, dpi=DPI, facecolor="white")
+        FigureCanvasAgg(self._figure)
+
+    def drawn(
+        self,
+        above: list[_Line],
+        panels: list[Panel[Any]],
+        below: list[_Line],
+        checked: list[_Line],
+    ) -> Any:
+        """Return matplotlib's figure with lines above and below the panels."""
+        headed = [(self._head(panel), panel, self._notes(panel)) for panel in panels]
+        height = 2 * _MARGIN + _height(above) + _height(below) + _CLOSE + _height(checked)
+        for head, panel, notes in headed:
+            height += _height(head) + panel.size[1] + _height(notes) + 2 * _CLOSE + _SPACE
+        self._size = (self._size[0], height + _SPACE)
+        self._figure.set_size_inches(self._size)
+        top = self._write(above, _MARGIN, bold=True) + _SPACE
+        for head, panel, notes in headed:
+            top = self._write(head, top) + _CLOSE
+            panel.draw(self, _MARGIN, top)
+            top = self._write(notes, top + panel.size[1] + _CLOSE) + _SPACE
+        top = self._write(below, top) + _CLOSE
+        self._write(checked, top)
+        return self._figure
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Any:
+        """Return new axes at a place of the page."""
+        across, down = self._size
+        box = (left / across, 1 - (top + height) / down, width / across, height / down)
+        return self._figure.add_axes(box)
+
+    def _head(self, panel: Panel[Any]) -> list[_Line]:
+        return self._lines(panel.shown.title.text(self._letters.language), _TEXT, INK)
+
+    def _notes(self, panel: Panel[Any]) -> list[_Line]:
+        notes = (self._lines(note, SMALL, QUIET) for note in panel.notes())
+        return [line for lines in notes for line in lines]
+
+    def _lines(self, words: str, points: float, colour: str) -> list[_Line]:
+        room = self._size[0] - 2 * _MARGIN
+        lines = self._letters.wrapped(words, points, room)
+        return [_Line(line, points, colour) for line in lines]
+
+    def _write(self, lines: Iterable[_Line], top: float, bold: bool = False) -> float:
+        across, down = self._size
+        for index, line in enumerate(lines):
+            self._figure.text(
+                _MARGIN / across,
+                1 - top / down,
+                line.text,
+                va="top",
+                color=line.colour,
+                fontproperties=self._letters.font(line.points, bold and index == 0),
+                parse_math=False,
+            )
+            top += line.height
+        return top
+
+
+def _height(lines: Iterable[_Line]) -> float:
+    return sum(line.height for line in lines)

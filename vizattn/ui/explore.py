@@ -1,0 +1,158 @@
+"""The tab "Explore": a picture, a network, and the attention under the pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from vizattn.texts import text
+from vizattn.ui import canvas
+from vizattn.ui.frame import Frame, explained, language_of, session_of, warn
+from vizattn.ui.links import BadLink, Link, read_link
+from vizattn.ui.parts import choices_value, part
+from vizattn.ui.payload import payload
+from vizattn.ui.saves import save
+from vizattn.ui.uploads import uploaded
+from vizattn.ui.visits import View, Visit
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""the instrument itself says what is being waited for, over the old picture"""
+FILE = {"_type": "gradio.FileData"}
+"""what makes Gradio give a file an address"""
+LEAD = '<p class="vp-lead"></p>'
+"""the line that says what to do; the choices fill it"""
+KEEP_ADDRESS = "() => { window.vizattn.keepAddress(); }"
+
+
+class _Stop(Exception):
+    """A sentence for the visitor; what is on show stays."""
+
+
+def build(frame: Frame) -> None:
+    """Add the tab's components and what they listen to."""
+    tab = _Explore(frame)
+    with gr.Row(elem_id="vp-explore"):
+        choices = part("aside", "choices")
+        with gr.Column(elem_id="vp-main"):
+            gr.HTML(LEAD, apply_default_css=False, elem_id="vp-lead")
+            instrument = canvas.instrument(elem_id="vp-instrument")
+    delivery = part("div", "delivery", visible="hidden")
+    # The state holds ids; the pictures are in the store, which forgets them by itself.
+    visit = gr.State(Visit())
+    shown = [visit, choices, instrument]
+    working = QUIET | {
+        "concurrency_id": "analysis",
+        "concurrency_limit": frame.settings.concurrency,
+        "trigger_mode": "multiple",
+    }
+    frame.blocks.load(tab.arrive, outputs=shown, **working)
+    frame.blocks.unload(tab.leave)
+    choices.example(tab.open_example, visit, shown, **working)
+    choices.picture(tab.open_picture, visit, shown, **working)
+    choices.network(tab.change_network, visit, shown, **working)
+    frame.header.language(tab.speak, visit, shown, **working)
+    choices.save(tab.save, visit, delivery, **working)
+    canvas.on_selection(instrument, None, js=KEEP_ADDRESS)
+    instrument.message(tab.tell, **QUIET)
+
+
+class _Explore:
+    """The tab's listeners."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.desk = frame.desk
+
+    def arrive(self, request: gr.Request) -> Iterator[list[Any]]:
+        """Open what the address names, or the first example and say what was wrong with it.
+
+        The choices come at once, the attention when it has been computed.
+        """
+        session, language = session_of(request), language_of(request, self.frame.settings)
+        visit, link = self.desk.invite(language, Link()), Link()
+        try:
+            named = read_link(dict(request.query_params))
+            visit, link = self.desk.invite(language, named), named
+        except BadLink as wrong:
+            warn(wrong.sentence(language))
+        words = text(language, "explore.busy.example")
+        yield [visit, self._choices(visit), canvas.waiting(words, language)]
+        yield self._answer(visit, lambda: self._as_linked(session, visit, link))
+
+    def _as_linked(self, session: str, visit: Visit, link: Link) -> View:
+        try:
+            return self.desk.arrive(session, visit, link)
+        except BadLink as wrong:
+            warn(wrong.sentence(visit.language))
+            first = self.desk.invite(visit.language, Link())
+            return self.desk.arrive(session, first, Link())
+
+    def open_example(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show an example with its own network."""
+        session = session_of(request)
+        return self._answer(
+            visit,
+            lambda: self.desk.open_example(session, visit, event.example, event.selection),
+        )
+
+    def open_picture(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show an uploaded picture with the chosen network."""
+        session = session_of(request)
+        return self._answer(
+            visit,
+            lambda: self.desk.open_picture(session, visit, uploaded(event.path), event.selection),
+        )
+
+    def change_network(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show the same picture, and the same place, with another network."""
+        session = session_of(request)
+        return self._answer(
+            visit,
+            lambda: self.desk.change_network(session, visit, event.network, event.selection),
+        )
+
+    def speak(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Put everything on show into another language."""
+        session = session_of(request)
+        spoken = self.desk.speak(visit, event.language)
+        return self._answer(
+            spoken, lambda: View(spoken, self.desk.current(session, spoken), event.selection)
+        )
+
+    def save(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Any:
+        """Make a file of the view on show and hand it to the browser."""
+        try:
+            with explained(visit.language, _Stop):
+                analysis = self.desk.current(session_of(request), visit)
+                example = self.desk.examples.get(visit.example or "")
+                path = save(event.kind, analysis, event.selection, visit.language, example)
+                file = {"path": str(path), "orig_name": path.name, "meta": FILE}
+                return {"file": file, "serial": path.parent.name}
+        except _Stop as stop:
+            warn(str(stop))
+            return gr.skip()
+
+    def tell(self, event: gr.EventData) -> None:
+        """Show what the instrument has to say."""
+        warn(event.text)
+
+    def leave(self, request: gr.Request) -> None:
+        """Forget a visitor's pictures."""
+        self.desk.store.drop(session_of(request))
+
+    def _answer(self, visit: Visit, make: Callable[[], View]) -> list[Any]:
+        """Return what is shown after a request; where it is refused, what was shown before."""
+        try:
+            with explained(visit.language, _Stop):
+                view = make()
+                value = payload(view.analysis, view.visit.language, view.selection)
+                shown = canvas.shown(value, view.visit.language)
+                return [view.visit, self._choices(view.visit), shown]
+        except _Stop as stop:
+            warn(str(stop))
+            return [visit, self._choices(visit), canvas.waiting(None, visit.language)]
+
+    def _choices(self, visit: Visit) -> str:
+        return choices_value(self.desk, visit, self.frame.settings)

@@ -1,0 +1,67 @@
+"""What every tab of the page is given, and how its listeners answer visitors."""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import gradio as gr
+
+from vizattn.texts import Refused, text
+from vizattn.ui.links import choose_language
+from vizattn.ui.settings import Settings
+from vizattn.ui.visits import Desk
+
+log = logging.getLogger("vizattn")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a tab builds on.
+
+    Args:
+        blocks: the page; a tab listens to its ``load`` and ``unload``.
+        header: the head of the page; its event "language" brings ``event.language``.
+        desk: what answers visitors.
+        settings: how the page behaves.
+    """
+
+    blocks: gr.Blocks
+    header: gr.HTML
+    desk: Desk
+    settings: Settings
+
+
+def language_of(request: gr.Request, settings: Settings) -> str:
+    """Return the language for a visitor who arrives."""
+    query = dict(request.query_params)
+    return choose_language(settings.language, query, request.headers.get("accept-language", ""))
+
+
+def session_of(request: gr.Request) -> str:
+    """Return the name under which a visitor's pictures are kept."""
+    return str(request.session_hash)
+
+
+def warn(sentence: str) -> None:
+    """Show a sentence at the corner of the page; what is on show stays."""
+    # Gradio takes it for HTML, and names of files or parts of links may be in it.
+    gr.Warning(html.escape(sentence))
+
+
+@contextmanager
+def explained(language: str, raises: Callable[[str], BaseException]) -> Iterator[None]:
+    """Turn whatever goes wrong inside into one sentence, and that into what is raised.
+
+    What nobody foresaw goes to the log with its traceback.
+    """
+    try:
+        yield
+    except Refused as refused:
+        raise raises(refused.sentence(language)) from None
+    except Exception:
+        log.exception("unexpected error")
+        raise raises(text(language, "errors.unexpected")) from None

@@ -1,0 +1,113 @@
+"""The whole page: its head, and one tab after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from vizattn.analysis import Analysis
+from vizattn.networks import Library
+from vizattn.store import Store
+from vizattn.texts import DEFAULT_LANGUAGE, text
+from vizattn.ui import endpoints, explore
+from vizattn.ui.frame import Frame, language_of
+from vizattn.ui.parts import header_value, part
+from vizattn.ui.settings import Settings
+from vizattn.ui.theme import look
+from vizattn.ui.visits import Desk
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab of the page.
+
+    Args:
+        title: key of its title in the catalogue.
+        build: adds its components and listeners to the page.
+    """
+
+    title: str
+    build: Callable[[Frame], None]
+
+
+TABS: tuple[Tab, ...] = (Tab("explore.tab", explore.build),)
+"""in the order in which they stand; a new tab is a builder and a line here"""
+_CACHE_EVERY = 300
+"""seconds between two looks for files to delete"""
+VISITORS = 64
+"""how many sessions are kept; a page that was idle for longest starts afresh"""
+
+
+def build_page(
+    library: Library, settings: Settings | None = None, store: Store[Analysis] | None = None
+) -> gr.Blocks:
+    """Return the page, ready to be launched with ``launch_options``.
+
+    Args:
+        library: the networks that it offers.
+        settings: how it behaves.
+        store: where visitors' analyses are kept; one of its own by default.
+    """
+    settings = settings or Settings()
+    if store is None:
+        store = Store(total=VISITORS, seconds=60 * settings.session_minutes)
+    age = max(1, int(60 * settings.session_minutes))
+    with gr.Blocks(
+        title=text(DEFAULT_LANGUAGE, "explore.title"),
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(min(_CACHE_EVERY, age), age),
+    ) as blocks:
+        frame = Frame(blocks, part("header", "header"), Desk(library, store), settings)
+        titles = _add_tabs(frame)
+        _speak(frame, titles)
+        endpoints.build(frame)
+    blocks.queue(max_size=settings.queue_size, default_concurrency_limit=settings.concurrency)
+    return blocks
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """Return what ``gr.Blocks.launch`` must be given beside host and port."""
+    return look() | {
+        "max_file_size": settings.max_upload_mb * 1024**2,
+        "state_session_capacity": VISITORS,
+        "show_error": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "enable_monitoring": False,
+    }
+
+
+def _add_tabs(frame: Frame) -> list[gr.Tab]:
+    """Build every tab; a single one has no strip of titles above it."""
+    if len(TABS) == 1:
+        TABS[0].build(frame)
+        return []
+    titles = []
+    with gr.Tabs(elem_id="vp-tabs"):
+        for tab in TABS:
+            with gr.Tab(text(DEFAULT_LANGUAGE, tab.title)) as title:
+                tab.build(frame)
+            titles.append(title)
+    return titles
+
+
+def _speak(frame: Frame, titles: list[gr.Tab]) -> None:
+    """Put the head of the page and the tabs' titles into the visitor's language."""
+
+    def words(language: str) -> list[Any]:
+        updates = [gr.update(label=text(language, tab.title)) for tab in TABS[: len(titles)]]
+        return [header_value(language, frame.desk, frame.settings), *updates]
+
+    def arrive(request: gr.Request) -> list[Any]:
+        return words(language_of(request, frame.settings))
+
+    def switch(event: gr.EventData) -> list[Any]:
+        return words(str(event.language))
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    frame.blocks.load(arrive, outputs=[frame.header, *titles], **quiet)
+    frame.header.language(switch, outputs=[frame.header, *titles], **quiet)

@@ -1,0 +1,230 @@
+"""An analysis as the one JSON object that the browser's canvas draws from."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vizattn.analysis import Analysis, Classification, Segmentation
+from vizattn.attention import (
+    Activation,
+    Captured,
+    ChannelAffinity,
+    ChannelGate,
+    PlaceAffinity,
+    SpatialGate,
+)
+from vizattn.geometry import Grid
+from vizattn.texts import text
+from vizattn.ui.labels import check_labels, class_label, network_label, site_label
+
+VERSION = 1
+LONGEST_SHOWN = 1280
+"""the long side, in pixels, at which a larger picture is sent to the browser"""
+CLASS_COLOURS = (
+    "#6fb7e0",  # sky
+    "#c7573b",  # building
+    "#cfc6a0",  # pole
+    "#7a5aa8",  # road
+    "#e08cc0",  # pavement
+    "#4c9a44",  # tree
+    "#f5c518",  # sign
+    "#8a5a30",  # fence
+    "#2f5fdc",  # car
+    "#f0303c",  # pedestrian
+    "#12b5a0",  # bicyclist
+    "#8b929b",  # unlabelled
+)
+"""By the index of a class, over again where there are more: for the 12 of a street scene each is
+distinct from the others and from both the light and the dark ground."""
+Json = dict[str, Any]
+
+
+def payload(analysis: Analysis, language: str, selection: Json) -> Json:
+    """Return everything that the browser needs to show one analysis.
+
+    Args:
+        analysis: the analysis; its factors go along, so that the browser computes rows itself.
+        language: of the titles and sentences in it.
+        selection: what is selected at first: "site", "head", "at" in pixels of the original, and
+            how it is drawn.
+    """
+    card = analysis.network.card
+    label = network_label(language, card)
+    return {
+        "version": VERSION,
+        "id": analysis.id,
+        "network": {
+            "name": card.name,
+            "title": label.title,
+            "task": card.task,
+            "mechanism": card.mechanism,
+        },
+        "picture": _picture(analysis, language),
+        "notes": [note.sentence(language) for note in analysis.picture.notes],
+        "framing": {
+            "scale": list(analysis.framing.scale),
+            "offset": list(analysis.framing.offset),
+            "input": list(analysis.framing.input),
+        },
+        "sites": [_site(each, language) for each in analysis.sites],
+        "prediction": _prediction(analysis.prediction, language),
+        "selection": selection,
+    }
+
+
+def _picture(analysis: Analysis, language: str) -> Json:
+    shown = analysis.picture.rgb.copy()
+    shown.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
+    width, height = analysis.framing.original
+    return {
+        "url": "data:image/png;base64," + base64.b64encode(_png(shown)).decode(),
+        "width": width,
+        "height": height,
+        "shown_width": shown.width,
+        "shown_height": shown.height,
+        "alt": text(language, "explore.picture_alt", name=analysis.picture.name),
+    }
+
+
+def _png(image: Image.Image) -> bytes:
+    # It is looked at once and thrown away: fast beats small.
+    buffer = BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _site(captured: Captured, language: str) -> Json:
+    checks = []
+    for check in captured.checks:
+        label, sentence = check_labels(language, captured, check)
+        checks.append(
+            {
+                "name": check.name,
+                "label": label,
+                # JSON has no infinity, which is what a check of numbers that are none measures.
+                "value": check.value if math.isfinite(check.value) else None,
+                "limit": check.limit,
+                "passed": check.passed,
+                "text": sentence,
+            }
+        )
+    return {
+        "path": captured.site,
+        "title": site_label(language, captured),
+        "kind": captured.kind.value,
+        "claim": captured.claim.value,
+        "formula": captured.formula,
+        "checks": checks,
+        "shape": _shape(captured, language),
+        **_CONTENTS[type(captured)](captured),
+    }
+
+
+def _channel_gate(captured: ChannelGate) -> Json:
+    channels = len(captured.values)
+    return {
+        "gate": {"channels": channels, "values": _floats(captured.values)},
+        "activation": _activation(captured.activation),
+    }
+
+
+def _spatial_gate(captured: SpatialGate) -> Json:
+    return {
+        "map": {"grid": _grid(captured.grid), "values": _floats(captured.values)},
+    }
+
+
+def _place_affinity(captured: PlaceAffinity) -> Json:
+    factors = captured.rows.factors()
+    if factors is None:
+        raise ValueError(f"expected factors at {captured.site}, received a stored matrix")
+    return {
+        "query_grid": _grid(captured.query_grid),
+        "key_grid": _grid(captured.key_grid),
+        "heads": captured.rows.heads,
+        "affinity": {
+            "normaliser": factors.normaliser.value,
+            "scale": factors.scale,
+            "dim": factors.query.shape[-1],
+            "query": _floats(factors.query[0].float().cpu().numpy()),
+            "key": _floats(factors.key[0].float().cpu().numpy()),
+        },
+    }
+
+
+def _channel_affinity(captured: ChannelAffinity) -> Json:
+    channels = captured.rows.queries
+    return {
+        "heads": captured.rows.heads,
+        "matrix": {
+            "channels": channels,
+            "values": _floats(captured.rows.some(range(channels))[0]),
+        },
+        "activation": _activation(captured.activation),
+    }
+
+
+_CONTENTS: dict[type[Captured], Callable[[Any], Json]] = {
+    ChannelGate: _channel_gate,
+    SpatialGate: _spatial_gate,
+    PlaceAffinity: _place_affinity,
+    ChannelAffinity: _channel_affinity,
+}
+
+
+def _shape(captured: Captured, language: str) -> str:
+    sides = " × ".join(map(str, captured.shape))
+    return f"{sides} ({text(language, f'mechanisms.axes.{captured.kind.value}')})"
+
+
+def _activation(activation: Activation) -> Json:
+    return {"grid": _grid(activation.grid), "values": _floats(activation.values)}
+
+
+def _grid(grid: Grid) -> Json:
+    return {
+        "rows": grid.rows,
+        "columns": grid.columns,
+        "cell": list(grid.cell),
+        "origin": list(grid.origin),
+    }
+
+
+def _prediction(prediction: Classification | Segmentation, language: str) -> Json:
+    if isinstance(prediction, Classification):
+        return {
+            "kind": "classify",
+            "top": [
+                {"class": name, "label": class_label(language, name), "probability": probability}
+                for name, probability in prediction.top()
+            ],
+        }
+    rows, columns = prediction.mask.shape
+    shares = prediction.shares()
+    return {
+        "kind": "segment",
+        "classes": [class_label(language, name) for name in prediction.classes],
+        "colours": [
+            CLASS_COLOURS[index % len(CLASS_COLOURS)] for index in range(len(prediction.classes))
+        ],
+        "rows": rows,
+        "columns": columns,
+        "mask": _bytes(prediction.mask),
+        "confidence": _bytes(np.rint(prediction.probability * 255).astype(np.uint8)),
+        "share": [shares.get(name, 0.0) for name in prediction.classes],
+    }
+
+
+def _floats(values: np.ndarray) -> str:
+    return _bytes(np.ascontiguousarray(values, dtype="<f4"))
+
+
+def _bytes(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
