@@ -1,0 +1,69 @@
+// The colour bar: which number each colour stands for, drawn as the colours look on the picture.
+
+import { colourTable, position } from "./colours.js";
+import { h, sharpen } from "./dom.js";
+import { number } from "./format.js";
+
+const HEIGHT = 12;
+
+export class ColourBar {
+  constructor() {
+    this.canvas = h("canvas", { class: "va-bar-colours", "aria-hidden": "true" });
+    this.pointer = h("span", { class: "va-bar-pointer", hidden: true });
+    this.ticks = h("span", { class: "va-bar-ticks" });
+    this.low = h("span");
+    this.middle = h("span", { class: "va-bar-middle" });
+    this.high = h("span");
+    this.label = h("span", { class: "va-bar-label" });
+    this.note = h("span", { class: "va-bar-note" });
+    this.root = h("div", { class: "va-bar" },
+      h("div", { class: "va-bar-track" }, this.canvas, this.ticks, this.pointer),
+      h("div", { class: "va-bar-numbers" }, this.low, this.middle, this.high),
+      h("div", { class: "va-bar-words" }, this.label, this.note));
+  }
+
+  /** Show a scale: legend = {label, ticks: [{value, label}]}, note = how cells are drawn. */
+  show(scale, look, legend, note) {
+    this.root.classList.remove("va-idle");
+    this.scale = scale;
+    this.colours(scale, look);
+    this.low.textContent = number(scale.low);
+    this.middle.textContent = scale.signed ? "0" : "";
+    this.high.textContent = number(scale.high);
+    this.label.textContent = [legend.label, ...legend.ticks.map((tick) => tick.label)].join(" · ");
+    this.note.textContent = note;
+    this.ticks.replaceChildren(...legend.ticks
+      .filter((tick) => tick.value >= scale.low && tick.value <= scale.high)
+      .flatMap((tick) => [h("i", { style: this.left(tick.value), title: tick.label }),
+        h("span", { style: `--va-at: ${100 * position(scale, tick.value)}%` }, tick.name)]));
+  }
+
+  /** Keep the place of the bar while there is nothing to show. */
+  hide(words = "") {
+    this.root.classList.add("va-idle");
+    this.label.textContent = words;
+    this.note.textContent = "";
+  }
+
+  /** Mark a value on the bar, or none. */
+  point(value) {
+    this.pointer.hidden = value === null || !this.scale;
+    if (!this.pointer.hidden) this.pointer.style = this.left(value);
+  }
+
+  left(value) {
+    return `left: ${100 * position(this.scale, value)}%`;
+  }
+
+  colours(scale, { table, opacity }) {
+    const width = this.canvas.clientWidth;
+    if (width === 0) return;
+    const { context, ratio } = sharpen(this.canvas, width, HEIGHT);
+    const strip = document.createElement("canvas");
+    strip.width = 256;
+    strip.height = 1;
+    const colours = new ImageData(colourTable(table, scale, opacity), 256, 1);
+    strip.getContext("2d").putImageData(colours, 0, 0);
+    context.drawImage(strip, 0, 0, width * ratio, HEIGHT * ratio);
+  }
+}

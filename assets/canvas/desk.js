@@ -1,0 +1,166 @@
+// Everything that is drawn: the parts of the instrument, built once and shown for a state.
+
+import { Bars } from "./bars.js";
+import { ColourBar } from "./colourbar.js";
+import { Controls } from "./controls.js";
+import { h } from "./dom.js";
+import { Facts } from "./facts.js";
+import { number, percent } from "./format.js";
+import { Matrix } from "./matrix.js";
+import { Stage } from "./stage.js";
+import { Strip } from "./strip.js";
+
+const SIGNED_MAP = "RdBu_r";
+
+export class Desk {
+  /** acts: {stage, controls, channels, strip, problem()}; palettes: 256 colours by name. */
+  constructor(acts, palettes) {
+    this.palettes = palettes;
+    this.stage = new Stage(acts.stage, acts.problem);
+    this.controls = new Controls(acts.controls);
+    this.bar = new ColourBar();
+    this.bars = new Bars(acts.channels);
+    this.matrix = new Matrix(acts.channels);
+    this.strip = new Strip(acts.strip);
+    this.facts = new Facts();
+    this.busyText = h("span");
+    this.busy = h("div", { class: "va-busy", role: "status" }, h("i"), this.busyText);
+    this.readout = h("p", { class: "va-readout" });
+    this.help = h("p", { class: "va-hidden", id: `va-help-${Math.random().toString(36).slice(2)}` });
+    this.stage.frame.setAttribute("aria-describedby", this.help.id);
+    this.place = h("div", { class: "va-stage" }, this.stage.root, this.busy,
+      h("div", { class: "va-detail" }, this.matrix.root, this.bars.root));
+    this.middle = h("div", { class: "va-middle" }, this.controls.above, this.place, this.readout,
+      this.bar.root, this.controls.below, this.strip.root, this.help);
+    this.root = h("div", { class: "va va-vacant" },
+      h("div", { class: "va-columns" }, this.middle, this.facts.root));
+    // A page without Gradio has no theme switch, so the reader's system decides.
+    const themed = document.querySelector("gradio-app, .gradio-container");
+    this.root.classList.toggle("va-alone", !themed);
+  }
+
+  /** What changes size on its own and must then be drawn again. */
+  get sized() {
+    return [this.stage.frame, this.bar.canvas, this.bars.scroll, this.matrix.square];
+  }
+
+  /** Put the words of a language on everything that does not depend on a picture. */
+  label(say) {
+    this.controls.label(say);
+    this.stage.empty.textContent = say("empty");
+    this.stage.frame.setAttribute("aria-label", say("stage.label"));
+    this.stage.frame.setAttribute("aria-roledescription", say("stage.role"));
+    this.help.textContent = say("stage.help");
+  }
+
+  /** Take a payload, or null for the empty state. */
+  open(payload) {
+    this.root.classList.toggle("va-vacant", !payload);
+    this.stage.setPicture(payload?.picture ?? null, payload?.framing);
+    const aspect = payload ? payload.picture.width / payload.picture.height : 1.5;
+    this.place.style.setProperty("--va-box-aspect", Math.min(Math.max(aspect, 0.8), 1.9));
+  }
+
+  /** Fill menus, thumbnails and facts from a payload. */
+  fill(payload, scene, say) {
+    const maps = Object.keys(this.palettes).filter((name) => name !== SIGNED_MAP);
+    this.mask = scene.segmentation?.image() ?? null;
+    this.segmentation = scene.segmentation;
+    this.controls.fill(payload, maps, say);
+    this.facts.fill(payload, say);
+    this.strip.fill(payload, say);
+    this.shown = null;
+  }
+
+  /** Say what is being waited for, or null. */
+  setBusy(text) {
+    this.busy.classList.toggle("va-on", Boolean(text));
+    this.busyText.textContent = text ?? "";
+    this.root.setAttribute("aria-busy", String(Boolean(text)));
+  }
+
+  get projecting() {
+    return this.root.classList.contains("va-projector");
+  }
+
+  setProjector(on) {
+    this.root.classList.toggle("va-projector", on);
+    this.controls.showProjector(on);
+  }
+
+  /** The palette of a scale: signed scales have their own, with no colour at 0. */
+  tableOf(scale, state) {
+    const name = scale?.signed ? SIGNED_MAP : state.colormap;
+    return this.palettes[name] ?? this.palettes.viridis;
+  }
+
+  /** Draw a site in a state: everything that follows the pointer. */
+  draw(site, state, say) {
+    this.showSite(site, state, say);
+    const frame = site.frame(state);
+    this.controls.show(state, site.heads, frame?.scale.signed ? SIGNED_MAP : null);
+    const pointed = site.pointed(state);
+    this.drawPicture(frame, pointed, site, state, say);
+    this.drawChannels(site, state, say);
+    this.readout.textContent = this.readoutText(pointed, site, state, say);
+    this.facts.showNumbers(site.numbers(state, say), site.top(state, say), say);
+    const at = state.pointer ?? state.pin;
+    this.facts.showClass(at && this.segmentation?.at(at), say);
+  }
+
+  showSite(site, state, say) {
+    if (this.shown === site) return;
+    this.shown = site;
+    this.middle.dataset.detail = site.detail;
+    this.facts.showSite(site.site, say);
+    this.strip.mark(state.site);
+  }
+
+  drawPicture(frame, pointed, site, state, say) {
+    const look = { table: this.tableOf(frame?.scale, state), opacity: state.opacity,
+      smooth: state.smooth };
+    const mask = state.classes ? this.mask : null;
+    const on = state.attention || state.classes;
+    this.stage.paint(on ? frame : null, look, on ? mask : null);
+    const outlined = pointed && state.pointer && (state.pin || !frame?.query);
+    this.stage.outline(frame?.query, Boolean(state.pin), outlined ? pointed.box : null);
+    if (!on || mask) this.bar.hide(say(mask ? "bar.classes" : "bar.hidden"));
+    else if (frame) {
+      const { rows, columns } = frame.grid;
+      const note = say(state.smooth ? "bar.smooth" : "bar.cells", { rows, columns });
+      this.bar.show(frame.scale, look, site.legend(state, say), note);
+    } else this.bar.hide(say("bar.none"));
+    this.bar.point(pointed && frame && on && !mask ? pointed.value : null);
+  }
+
+  drawChannels(site, state, say) {
+    if (site.detail !== "none") this.bars.show(site.bars(state, say));
+    if (site.detail !== "matrix") return;
+    const view = site.matrixView(state, say);
+    this.matrix.show(view, this.tableOf(view.scale, state));
+  }
+
+  readoutText(pointed, site, state, say) {
+    const at = state.pointer ?? state.pin;
+    if (!pointed || !at) return say(site.detail === "none" ? "readout.hint" : "readout.bars");
+    const words = { x: Math.floor(at[0]), y: Math.floor(at[1]), row: pointed.cell[0],
+      column: pointed.cell[1], value: number(pointed.value) };
+    const parts = [say("readout.place", words),
+      say(pointed.activation ? "readout.activation" : "readout.value", words)];
+    if (pointed.times !== null) parts.push(say("readout.times", { times: number(pointed.times, 2) }));
+    const under = this.segmentation?.at(at);
+    if (under) {
+      parts.push(under.confidence === null ? under.label
+        : say("readout.class", { label: under.label, share: percent(under.confidence) }));
+    }
+    if (state.pin) parts.push(say("readout.pinned"));
+    return parts.join(" · ");
+  }
+
+  /** Draw what may come a moment later: the sentence and the thumbnails of all sites. */
+  drawSettled(site, state, say, siteAt) {
+    const aloud = Boolean(state.pin) || state.keyboard || site.detail !== "none";
+    this.facts.showSentence(site.sentence(state, say), aloud);
+    this.strip.draw((path) => siteAt(path).thumbnail(state), (scale) => this.tableOf(scale, state));
+  }
+}

@@ -1,0 +1,114 @@
+// The exact row of an affinity from its factors: normaliser(scale * q_i . k_j), all in float32.
+
+/** What turns the logits of a row into weights, in place. */
+const NORMALISERS = {
+  softmax(row) {
+    let maximum = -Infinity;
+    for (let j = 0; j < row.length; j += 1) if (row[j] > maximum) maximum = row[j];
+    let sum = 0;
+    for (let j = 0; j < row.length; j += 1) {
+      const weight = Math.exp(row[j] - maximum);
+      row[j] = weight;
+      sum += weight;
+    }
+    multiply(row, 1 / sum);
+  },
+  mean(row) {
+    multiply(row, 1 / row.length);
+  },
+  relu_mean(row) {
+    for (let j = 0; j < row.length; j += 1) if (row[j] < 0) row[j] = 0;
+    multiply(row, 1 / row.length);
+  },
+};
+
+function multiply(row, factor) {
+  for (let j = 0; j < row.length; j += 1) row[j] *= factor;
+}
+
+/** Logits of one query: four running sums hide the latency of each addition. */
+function logits(query, key, from, keyFrom, dim, scale, out) {
+  const whole = dim - (dim % 4);
+  for (let j = 0, at = keyFrom; j < out.length; j += 1, at += dim) {
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    for (let k = 0; k < whole; k += 4) {
+      a += query[from + k] * key[at + k];
+      b += query[from + k + 1] * key[at + k + 1];
+      c += query[from + k + 2] * key[at + k + 2];
+      d += query[from + k + 3] * key[at + k + 3];
+    }
+    for (let k = whole; k < dim; k += 1) a += query[from + k] * key[at + k];
+    out[j] = scale * (a + b + c + d);
+  }
+}
+
+/**
+ * Write the row of one head into `out`.
+ * factors: {query (head, query, dim), key (head, key, dim), dim, scale, normaliser, queries, keys}
+ */
+export function headRow(factors, head, index, out) {
+  const { query, key, dim, scale, normaliser, queries, keys } = factors;
+  logits(query, key, (head * queries + index) * dim, head * keys * dim, dim, scale, out);
+  NORMALISERS[normaliser](out);
+  return out;
+}
+
+/** Row of a head, or the mean of the rows of all heads where head is "mean". */
+export function rowOf(factors, heads, head, index) {
+  const out = new Float32Array(factors.keys);
+  if (head !== "mean") return headRow(factors, head, index, out);
+  const one = new Float32Array(factors.keys);
+  for (let which = 0; which < heads; which += 1) {
+    headRow(factors, which, index, one);
+    for (let j = 0; j < out.length; j += 1) out[j] += one[j] / heads;
+  }
+  return out;
+}
+
+/** Whether a normaliser is known here. */
+export function knowsNormaliser(name) {
+  return Object.hasOwn(NORMALISERS, name);
+}
+
+/**
+ * Time rows of random factors with `tokens` places and `dim` channels, softmax, one head.
+ * Returns the median milliseconds of a row, and of the full matrix: measured whole where it has
+ * at most 4096 rows, else estimated from `repeats` rows spread over it.
+ */
+export function benchmarkRow(tokens, dim, repeats = 50) {
+  const random = () => Float32Array.from({ length: tokens * dim }, () => Math.random() * 2 - 1);
+  const factors = { query: random(), key: random(), dim, scale: dim ** -0.5,
+    normaliser: "softmax", queries: tokens, keys: tokens };
+  const out = new Float32Array(tokens);
+  const timed = (index) => {
+    const start = performance.now();
+    headRow(factors, 0, index, out);
+    return performance.now() - start;
+  };
+  for (let warm = 0; warm < 20; warm += 1) timed(warm % tokens);
+  const stride = Math.max(1, Math.floor(tokens / repeats));
+  const times = Array.from({ length: repeats }, (_, i) => timed((i * stride) % tokens));
+  const row = median(times);
+  const whole = tokens <= 4096;
+  return { tokens, dim, repeats, row, matrix: whole ? matrixTime(factors, out) : mean(times) * tokens,
+    measured: whole };
+}
+
+function matrixTime(factors, out) {
+  const start = performance.now();
+  for (let index = 0; index < factors.queries; index += 1) headRow(factors, 0, index, out);
+  return performance.now() - start;
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

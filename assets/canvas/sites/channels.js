@@ -1,0 +1,193 @@
+// Channel gates and channel affinities: bars of channels, and a channel's activation as heat.
+
+import { decodeFloats } from "../codec.js";
+import { makeScale } from "../colours.js";
+import { number, percent } from "../format.js";
+import { cellAt, cellBox, cells, rowColumn, toModel } from "../grids.js";
+import { describeRow, extent, largest, sortedIndices, topIndices } from "../statistics.js";
+import { channelRowSentence, gateSentence } from "../words.js";
+
+/** What both kinds share: one channel of the activation, rectified, over the picture. */
+class ChannelSite {
+  constructor(site, scene) {
+    this.site = site;
+    this.scene = scene;
+    this.heads = 1;
+    this.activation = site.activation ? decodeFloats(site.activation.values) : null;
+    this.pointerGrid = site.activation?.grid ?? null;
+  }
+
+  /** Activation of a channel: {values >= 0, range before rectification}. */
+  channelMap(channel) {
+    const count = cells(this.pointerGrid);
+    const raw = this.activation.subarray(channel * count, (channel + 1) * count);
+    return { values: raw.map((value) => Math.max(value, 0)), range: extent(raw) };
+  }
+
+  frame(state) {
+    if (!this.activation) return null;
+    const { values } = this.channelMap(this.shown(state));
+    const high = state.scale === "fixed" ? this.loudest() : largest(values);
+    return { values, grid: this.pointerGrid, scale: makeScale(0, high), query: null };
+  }
+
+  /** The largest activation of all channels, so that channels can be compared. */
+  loudest() {
+    this.bound ??= Math.max(extent(this.activation)[1], 0);
+    return this.bound;
+  }
+
+  legend(state, say) {
+    const channel = this.shown(state);
+    const [low, high] = this.channelMap(channel).range;
+    const words = { channel, low: number(low), high: number(high) };
+    const label = state.scale === "fixed"
+      ? say("bar.activation_fixed", { ...words, bound: number(this.loudest()) })
+      : say("bar.activation", words);
+    return { label, ticks: [] };
+  }
+
+  pointed(state) {
+    if (!state.pointer || !this.activation) return null;
+    const index = cellAt(this.pointerGrid, toModel(this.scene.framing, state.pointer));
+    const { values } = this.channelMap(this.shown(state));
+    return { value: values[index], cell: rowColumn(this.pointerGrid, index), activation: true,
+      box: cellBox(this.scene.framing, this.pointerGrid, index), times: null };
+  }
+
+  topChannels(values, title, say) {
+    const entries = topIndices(values, 5).map((channel) => ({
+      label: say("top.channel", { channel }), weight: values[channel], channel, under: null }));
+    return { title, entries };
+  }
+}
+
+export class ChannelGateSite extends ChannelSite {
+  constructor(site, scene) {
+    super(site, scene);
+    this.detail = "bars";
+    this.values = decodeFloats(site.gate.values);
+    this.order = sortedIndices(this.values);
+  }
+
+  row() {
+    return this.values;
+  }
+
+  /** The channel on show: pointed at, else pinned, else the strongest. */
+  shown(state) {
+    return this.valid(state.channelPointed) ?? this.valid(state.channel) ?? this.order[0];
+  }
+
+  valid(channel) {
+    return channel !== null && channel < this.values.length ? channel : null;
+  }
+
+  bars(state, say) {
+    const channel = this.shown(state);
+    const rank = this.order.indexOf(channel) + 1;
+    return { values: this.values, order: this.order, high: 1, shown: channel,
+      pinned: this.valid(state.channel),
+      caption: say("bars.gate", { channel, weight: number(this.values[channel]), rank,
+        total: this.values.length }),
+      label: say("bars.gate_label") };
+  }
+
+  numbers(state, say) {
+    const [low, high] = extent(this.values);
+    const mean = this.values.reduce((sum, value) => sum + value, 0) / this.values.length;
+    const count = (test) => say("numbers.of",
+      { value: this.values.filter(test).length, total: this.values.length });
+    return [
+      [say("numbers.range"), `${number(low)} … ${number(high)}`],
+      [say("numbers.mean"), number(mean)],
+      [say("numbers.open"), count((value) => value > 0.9)],
+      [say("numbers.closed"), count((value) => value < 0.1)],
+    ];
+  }
+
+  top(state, say) {
+    return this.topChannels(this.values, say("top.channels"), say);
+  }
+
+  sentence(state, say) {
+    return gateSentence(this.values, say);
+  }
+
+  thumbnail() {
+    return { bars: this.order.map((channel) => this.values[channel]) };
+  }
+}
+
+export class ChannelAffinitySite extends ChannelSite {
+  constructor(site, scene) {
+    super(site, scene);
+    this.detail = "matrix";
+    this.channels = site.matrix.channels;
+    this.matrix = decodeFloats(site.matrix.values);
+    this.first = Math.floor(topIndices(this.matrix, 1)[0] / this.channels);
+  }
+
+  /** The query channel: the pinned one, else the one pointed at in the matrix. */
+  queryChannel(state) {
+    const wanted = state.channel ?? state.rowPointed;
+    return wanted !== null && wanted < this.channels ? wanted : this.first;
+  }
+
+  /** The channel over the picture: a key pointed at in the bars, else the query channel. */
+  shown(state) {
+    const key = state.channelPointed;
+    return key !== null && key < this.channels ? key : this.queryChannel(state);
+  }
+
+  row(state) {
+    const from = this.queryChannel(state) * this.channels;
+    return this.matrix.subarray(from, from + this.channels);
+  }
+
+  bars(state, say) {
+    const row = this.row(state);
+    const query = this.queryChannel(state);
+    const key = this.shown(state);
+    return { values: row, order: sortedIndices(row), shown: key, pinned: null,
+      high: state.scale === "fixed" ? 1 : Math.max(largest(row), 1e-12),
+      caption: say("bars.affinity", { query, key, weight: number(row[key]) }),
+      label: say("bars.affinity_label", { query }) };
+  }
+
+  matrixView(state, say) {
+    this.peak ??= largest(this.matrix);
+    const high = state.scale === "fixed" ? 1 : this.peak;
+    return { values: this.matrix, channels: this.channels, scale: makeScale(0, high),
+      query: this.queryChannel(state), pinned: state.channel !== null,
+      caption: say("matrix.caption", { high: number(high) }), label: say("matrix.label") };
+  }
+
+  numbers(state, say) {
+    const query = this.queryChannel(state);
+    const row = this.row(state);
+    const facts = describeRow(row);
+    return [
+      [say("numbers.maximum"), number(facts.maximum)],
+      [say("numbers.sum"), number(facts.sum, 4)],
+      [say("numbers.entropy"), say("numbers.entropy_value",
+        { nats: facts.entropy.toFixed(2), share: percent(facts.evenness) })],
+      [say("numbers.effective_channels"),
+        say("numbers.of", { value: number(facts.effective), total: row.length })],
+      [say("numbers.self_channel"), number(row[query])],
+    ];
+  }
+
+  top(state, say) {
+    return this.topChannels(this.row(state), say("top.key_channels"), say);
+  }
+
+  sentence(state, say) {
+    return channelRowSentence(this.row(state), this.queryChannel(state), say);
+  }
+
+  thumbnail(state) {
+    return { values: this.matrix, plain: true, rows: this.channels, columns: this.channels,
+      scale: makeScale(0, state.scale === "fixed" ? 1 : largest(this.matrix)) };
+  }
+}

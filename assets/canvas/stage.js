@@ -1,0 +1,158 @@
+// The picture with its attention: three layers of one box, and pointing at it.
+
+import { colourTable } from "./colours.js";
+import { h, sharpen } from "./dom.js";
+import { gridBox, toOriginal } from "./grids.js";
+import { heatImage, smoothed } from "./heat.js";
+
+const KEYS = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+  Home: [-Infinity, 0], End: [Infinity, 0],
+};
+
+export class Stage {
+  /** act: {point(place), leave(), choose(place), move(columns, rows), toggle(), unpin()} */
+  constructor(act, onProblem) {
+    this.image = h("img", { class: "va-image", alt: "", draggable: "false",
+      onerror: () => this.image.getAttribute("src") && onProblem() });
+    this.heat = h("canvas", { class: "va-layer va-heat" });
+    this.marks = h("canvas", { class: "va-layer" });
+    this.frame = h("div", { class: "va-frame", tabindex: "0", role: "application" },
+      this.image, this.heat, this.marks);
+    this.empty = h("p", { class: "va-empty" });
+    this.root = h("div", { class: "va-box" }, this.frame, this.empty);
+    this.act = act;
+    this.listen();
+  }
+
+  listen() {
+    const { frame, act } = this;
+    frame.addEventListener("pointermove", (event) => act.point(this.placeOf(event)));
+    frame.addEventListener("pointerdown", (event) => act.point(this.placeOf(event)));
+    frame.addEventListener("pointerleave", () => act.leave());
+    frame.addEventListener("pointercancel", () => act.leave());
+    frame.addEventListener("click", (event) => act.choose(this.placeOf(event)));
+    frame.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { act } = this;
+    const step = KEYS[event.key];
+    if (step) act.move(...step.map((one) => one * (event.shiftKey ? 5 : 1) || 0));
+    else if (event.key === "Enter" || event.key === " ") act.toggle();
+    else if (event.key === "Escape") act.unpin();
+    else return;
+    event.preventDefault();
+  }
+
+  /** The place of the original picture under an event; null outside the picture. */
+  placeOf(event) {
+    if (!this.picture) return null;
+    const box = this.frame.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width) * this.picture.width;
+    const y = ((event.clientY - box.top) / box.height) * this.picture.height;
+    const within = x >= 0 && y >= 0 && x < this.picture.width && y < this.picture.height;
+    return within ? [x, y] : null;
+  }
+
+  /** Put another picture into the box; its proportions are reserved before it has loaded. */
+  setPicture(picture, framing) {
+    this.picture = picture;
+    this.framing = framing;
+    this.root.classList.toggle("va-filled", Boolean(picture));
+    if (!picture) return this.image.removeAttribute("src");
+    if (this.image.getAttribute("src") !== picture.url) this.image.src = picture.url;
+    this.image.alt = picture.alt ?? "";
+    const aspect = picture.width / picture.height;
+    this.frame.style.setProperty("--va-aspect", aspect);
+    return undefined;
+  }
+
+  /** Screen pixels of the box; zero while it is not laid out. */
+  size() {
+    return [this.frame.clientWidth, this.frame.clientHeight];
+  }
+
+  /** Draw a frame of a site (or null) with a palette; `mask` replaces it where given. */
+  paint(frame, look, mask) {
+    const [width, height] = this.size();
+    if (!this.picture || width === 0) return;
+    this.frame.classList.toggle("va-dimmed", Boolean(frame && !mask));
+    this.frame.classList.toggle("va-grey", Boolean(mask));
+    const { context, ratio } = sharpen(this.heat, width, height);
+    const zoom = (width * ratio) / this.picture.width;
+    const down = (height * ratio) / this.picture.height;
+    const draw = (image, [left, top, across, high]) => context.drawImage(
+      image, left * zoom, top * down, across * zoom, high * down);
+    if (mask) this.drawMask(context, draw, mask, look.opacity);
+    else if (frame) this.drawHeat(context, draw, frame, look);
+  }
+
+  drawHeat(context, draw, frame, { table, opacity, smooth }) {
+    const { grid, scale } = frame;
+    const colours = colourTable(table, scale, opacity);
+    const field = smooth ? smoothed(frame.values, grid.rows, grid.columns)
+      : { values: frame.values, rows: grid.rows, columns: grid.columns };
+    context.imageSmoothingEnabled = smooth;
+    context.imageSmoothingQuality = "low";
+    draw(heatImage(field.values, field.rows, field.columns, scale, colours),
+      gridBox(this.framing, grid));
+  }
+
+  drawMask(context, draw, mask, opacity) {
+    context.imageSmoothingEnabled = false;
+    context.globalAlpha = opacity;
+    const [left, top] = toOriginal(this.framing, [0, 0]);
+    draw(mask, [left, top, mask.width / this.framing.scale[0], mask.height / this.framing.scale[1]]);
+    context.globalAlpha = 1;
+  }
+
+  /** Draw the outline and crosshair of the queried cell and the outline of the pointed one. */
+  outline(query, pinned, pointed) {
+    const [width, height] = this.size();
+    if (!this.picture || width === 0) return;
+    const { context, ratio } = sharpen(this.marks, width, height);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const zoom = width / this.picture.width;
+    const box = (cell) => cell.map((value) => value * zoom);
+    if (query) drawQuery(context, grown(box(query)), width, height, pinned);
+    if (pointed) twice(context, 1, (pen) => pen.rect(...grown(box(pointed))));
+  }
+}
+
+/** At least 9 px on screen, so that small cells can be seen; same centre. */
+function grown([left, top, width, height]) {
+  const across = Math.max(width, 9);
+  const down = Math.max(height, 9);
+  return [left + (width - across) / 2, top + (height - down) / 2, across, down];
+}
+
+/** Stroke a path dark and wide, then light and thin: legible on any ground. */
+function twice(context, width, path, dash = []) {
+  for (const [colour, extra] of [["rgba(0, 0, 0, 0.7)", 1.75], ["rgba(255, 255, 255, 0.95)", 0]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width + extra;
+    context.setLineDash(extra ? [] : dash);
+    context.beginPath();
+    path(context);
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
+function drawQuery(context, [left, top, across, down], width, height, pinned) {
+  const x = left + across / 2;
+  const y = top + down / 2;
+  context.globalAlpha = pinned ? 0.75 : 0.5;
+  twice(context, 0.75, (pen) => {
+    for (const [from, to] of [[[0, y], [left - 4, y]], [[left + across + 4, y], [width, y]],
+      [[x, 0], [x, top - 4]], [[x, top + down + 4], [x, height]]]) {
+      pen.moveTo(...from);
+      pen.lineTo(...to);
+    }
+  }, pinned ? [] : [4, 4]);
+  context.globalAlpha = 1;
+  twice(context, pinned ? 2 : 1.25,
+    (pen) => pen.rect(left - 1.5, top - 1.5, across + 3, down + 3));
+}

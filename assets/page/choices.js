@@ -1,0 +1,212 @@
+// The column of choices: a picture, a task, a network, and what can be taken away.
+
+const { h, icon } = window.vizattn;
+const UP = "M8 10.5V2.5M4.8 5.5 8 2.5l3.2 3M2.5 10.5v2a1 1 0 0 0 1 1h9a1 1 0 0 0 1-1v-2";
+const WIDE = window.matchMedia("(min-width: 900px)");
+const root = element.querySelector(".vp-choices");
+let value = null;
+let stream = null;
+
+// Pictures from outside.
+
+async function open(file) {
+  if (!file) return;
+  const { texts, limit } = value;
+  if (file.size > limit * 1024 * 1024) return say(texts.too_heavy);
+  say("");
+  window.vizattn.busy(texts["busy.upload"], 0);
+  try {
+    const { path } = await upload(file);
+    window.vizattn.ask(runs(value.network), () => trigger('picture',
+      { path, selection: window.vizattn.selection() }));
+  } catch {
+    window.vizattn.busy(null);
+    say(texts.offline);
+  }
+}
+
+function say(words) {
+  root.querySelector(".vp-said").textContent = words;
+}
+
+function runs(name) {
+  return value.texts["busy.network"].replace("{network}", networkOf(name).title);
+}
+
+function networks() {
+  return value.families.flatMap((family) => family.networks);
+}
+
+function networkOf(name) {
+  return networks().find((one) => one.name === name);
+}
+
+function dropZone() {
+  const { texts } = value;
+  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "vp-hidden",
+    tabindex: "-1", "aria-hidden": "true", onchange: () => { open(file.files[0]); file.value = ""; } });
+  const link = (words, act) => h("button", { type: "button", class: "vp-link", onclick: act }, words);
+  return h("div", { class: "vp-drop" }, file, icon(UP), h("p", {}, `${texts.drop} `,
+    link(texts.choose_file, () => file.click()),
+    navigator.mediaDevices ? [" · ", link(texts.camera, camera)] : null));
+}
+
+async function camera() {
+  const { texts } = value;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
+  } catch {
+    return say(texts.camera_denied);
+  }
+  const video = h("video", { playsinline: true, muted: true });
+  video.muted = true;
+  video.srcObject = stream;
+  const box = h("div", { class: "vp-camera" }, video, h("div", { class: "vp-row" },
+    h("button", { type: "button", class: "vp-button vp-primary", onclick: () => take(video) },
+      texts.take),
+    h("button", { type: "button", class: "vp-button", onclick: endCamera }, texts.cancel)));
+  root.querySelector(".vp-drop").replaceChildren(box);
+  await video.play();
+}
+
+function endCamera() {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  root.querySelector(".vp-drop")?.replaceWith(dropZone());
+}
+
+function take(video) {
+  const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  endCamera();
+  canvas.toBlob((blob) => open(new File([blob], "camera.png", { type: "image/png" })));
+}
+
+function examples() {
+  const { texts } = value;
+  return h("div", { class: "vp-examples", role: "group", "aria-label": texts.examples },
+    value.examples.map((one) => h("button", { type: "button", title: one.title,
+      "aria-label": one.title, "aria-pressed": String(one.id === value.example),
+      onclick: () => window.vizattn.ask(texts["busy.example"], () => trigger('example',
+        { example: one.id, selection: window.vizattn.selection() })) }, h("img", { src: one.thumbnail, alt: "", loading: "lazy" }))));
+}
+
+// Networks, one task at a time.
+
+function tasks() {
+  return h("div", { class: "vp-segments vp-wide", role: "group", "aria-label": value.texts.task },
+    value.tasks.map((task) => h("button", { type: "button", title: task.hint,
+      "aria-pressed": String(task.name === value.task),
+      onclick: () => task.name !== value.task && choose(counterpart(task.name)) }, task.title)));
+}
+
+/** The network of another task with the same mechanism, else that task's first. */
+function counterpart(task) {
+  const there = networks().filter((one) => one.task === task);
+  const { mechanism } = networkOf(value.network);
+  return (there.find((one) => one.mechanism === mechanism) ?? there[0]).name;
+}
+
+function choose(network) {
+  window.vizattn.ask(runs(network), () => trigger('network',
+    { network, selection: window.vizattn.selection() }));
+}
+
+function menu() {
+  const families = value.families.map((family) => [family.title,
+    family.networks.filter((one) => one.task === value.task)]);
+  const select = h("select", { "aria-label": value.texts.network,
+    onchange: () => choose(select.value) },
+  families.filter(([, own]) => own.length).map(([title, own]) => h("optgroup", { label: title },
+    own.map((one) => h("option", { value: one.name, selected: one.name === value.network },
+      one.title)))));
+  return select;
+}
+
+function about() {
+  const one = networkOf(value.network);
+  return h("div", { class: "vp-about" }, h("p", {}, one.line),
+    h("p", { class: "vp-metric", title: one.measured }, h("strong", {}, one.metric),
+      one.plain ? h("span", {}, one.plain) : null));
+}
+
+// What can be taken away.
+
+function saves() {
+  const { texts } = value;
+  return h("div", { class: "vp-saves" }, value.saves.map(([kind, suffix]) => h("button", {
+    type: "button", class: "vp-button", title: texts[`save.${kind}.hint`], "data-save": kind,
+    onclick: () => trigger('save', { kind, selection: window.vizattn.selection() }),
+  }, h("span", {}, texts[`save.${kind}`]), h("small", {}, suffix))));
+}
+
+function copyLink() {
+  const { texts } = value;
+  const button = h("button", { type: "button", class: "vp-link vp-copy", onclick: async () => {
+    await navigator.clipboard.writeText(String(window.vizattn.address()));
+    button.textContent = texts.link_copied;
+    setTimeout(() => { button.textContent = words; }, 1600);
+  } });
+  const words = value.example ? texts.copy_link : texts.link_other;
+  button.textContent = words;
+  return navigator.clipboard ? button : null;
+}
+
+// The whole column.
+
+function section(title, ...children) {
+  return h("section", {}, h("h2", {}, title), ...children);
+}
+
+function draw() {
+  if (!props.value) return;
+  value = JSON.parse(props.value);
+  const { texts } = value;
+  const drawer = root.querySelector("details");
+  const isOpen = WIDE.matches || Boolean(drawer?.open && root.dataset.kept === value.analysis);
+  root.dataset.kept = value.analysis;
+  const picture = value.examples.find((one) => one.id === value.example);
+  root.replaceChildren(h("details", { open: isOpen },
+    h("summary", {}, h("span", { class: "vp-drawer" }, texts.drawer),
+      h("span", { class: "vp-now" }, `${picture?.title ?? texts.your_picture} · `
+        + networkOf(value.network).title)),
+    h("div", { class: "vp-sections" },
+      section(texts.picture, dropZone(), h("p", { class: "vp-said", role: "status" }), examples()),
+      section(texts.task, tasks()),
+      section(texts.network, menu(), about()),
+      section(texts.save, saves(), copyLink()))));
+  const lead = document.querySelector(".vp-lead");
+  const fits = picture?.network === value.network;
+  if (lead) lead.textContent = fits ? picture.note : texts.lead;
+  window.vizattn.answered();
+  window.vizattn.arrived({ example: value.example, network: value.network,
+    language: value.language, analysis: value.analysis });
+}
+
+WIDE.addEventListener("change", () => {
+  const drawer = root.querySelector("details");
+  if (drawer) drawer.open = WIDE.matches;
+});
+
+// The whole page takes what is dropped or pasted.
+
+let inside = 0;
+const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+const mark = () => document.body.classList.toggle("vp-dropping", inside > 0);
+const listen = (name, act) => document.addEventListener(name, (event) => {
+  if (!value || !carries(event)) return;
+  event.preventDefault();
+  act(event);
+  mark();
+});
+listen("dragenter", () => { inside += 1; });
+listen("dragover", () => {});
+listen("dragleave", () => { inside -= 1; });
+listen("drop", (event) => { inside = 0; open(event.dataTransfer.files[0]); });
+document.addEventListener("paste", (event) => {
+  const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+  if (file && value) open(file);
+});
+
+watch('value', draw);
+draw();
