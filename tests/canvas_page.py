@@ -1,0 +1,178 @@
+"""Synthetic analyses and a bare page that shows them: what the browser tests look at."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vizattn.ui.canvas import ASSETS, texts_of
+
+Payload = dict[str, Any]
+
+_PAGE = """<!doctype html>
+<html lang="{language}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/canvas.css">
+<style>:root {{ color-scheme: light dark; }} body {{ margin: 0; padding: 16px; }}</style></head>
+<body><main id="place"></main>
+<script type="module">
+import {{ benchmarkRow, mount }} from "/canvas.js";
+const load = (path) => fetch(path).then((answer) => answer.json());
+const [payload, texts, colormaps] = await Promise.all(
+  [load("/payload.json"), load("/texts.json"), load("/colormaps.json")]);
+window.selections = [];
+window.benchmarkRow = benchmarkRow;
+window.instrument = mount(document.getElementById("place"), {{
+  payload, texts, colormaps, onSelection: (selection) => window.selections.push(selection),
+}});
+window.ready = true;
+</script></body></html>"""
+
+
+def encoded(values: np.ndarray) -> str:
+    """Return an array as base64 of little-endian float32, or of uint8 where it is that."""
+    kind = np.uint8 if values.dtype == np.uint8 else np.dtype("<f4")
+    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+
+
+def picture_of(pixels: np.ndarray) -> Payload:
+    """Return the payload's entry for a picture (height, width, 3) uint8."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    height, width = pixels.shape[:2]
+    return {"url": url, "width": width, "height": height, "shown_width": width,
+            "shown_height": height, "alt": "synthetic"}  # fmt: skip
+
+
+def grid_of(rows: int, columns: int, cell: float, origin: float = 0.0) -> Payload:
+    """Return a grid of square cells."""
+    return {"rows": rows, "columns": columns, "cell": [cell, cell], "origin": [origin, origin]}
+
+
+def place_site(
+    query: np.ndarray, key: np.ndarray, query_grid: Payload, key_grid: Payload,
+    normaliser: str = "softmax", scale: float = 1.0, path: str = "context",
+) -> Payload:  # fmt: skip
+    """Return a place affinity from factors (head, place, dim)."""
+    claim = {"softmax": "simplex", "mean": "signed", "relu_mean": "positive"}[normaliser]
+    return {
+        "path": path, "title": path, "kind": "place_affinity", "claim": claim,
+        "formula": "aᵢⱼ = softmaxⱼ(s qᵢ·kⱼ)",
+        "shape": f"{query.shape[0]} × {query.shape[1]} × {key.shape[1]} (head, query, key)",
+        "checks": [check("sum", 1.2e-7, 1e-4)],
+        "query_grid": query_grid, "key_grid": key_grid, "heads": query.shape[0],
+        "affinity": {"normaliser": normaliser, "scale": scale, "dim": query.shape[2],
+                     "query": encoded(query), "key": encoded(key)},
+    }  # fmt: skip
+
+
+def check(name: str, value: float, limit: float) -> Payload:
+    """Return a truth check."""
+    return {"name": name, "label": f"Rows {name}", "value": value, "limit": limit,
+            "passed": value <= limit, "text": "Largest distance of 64 rows."}  # fmt: skip
+
+
+def gate_site(values: np.ndarray, activation: np.ndarray, grid: Payload, path: str) -> Payload:
+    """Return a channel gate: values (c), activation (c, rows, columns)."""
+    return {
+        "path": path, "title": path, "kind": "channel_gate", "claim": "unit",
+        "formula": "z = σ(W₂ δ(W₁ GAP(x)))", "shape": f"{values.size} (channel)",
+        "checks": [check("range", 0.0, 0.0)],
+        "gate": {"channels": values.size, "values": encoded(values)},
+        "activation": {"grid": grid, "values": encoded(activation)},
+    }  # fmt: skip
+
+
+def matrix_site(matrix: np.ndarray, activation: np.ndarray, grid: Payload, path: str) -> Payload:
+    """Return a channel affinity: matrix (c, c), activation (c, rows, columns)."""
+    return {
+        "path": path, "title": path, "kind": "channel_affinity", "claim": "simplex",
+        "formula": "aᵢⱼ = softmaxⱼ(maxⱼ(xᵢ·xⱼ) − xᵢ·xⱼ)",
+        "shape": f"{len(matrix)} × {len(matrix)} (query, key)",
+        "checks": [check("sum", 2e-3, 1e-4)],
+        "matrix": {"channels": len(matrix), "values": encoded(matrix)},
+        "activation": {"grid": grid, "values": encoded(activation)},
+    }  # fmt: skip
+
+
+def map_site(values: np.ndarray, grid: Payload, path: str) -> Payload:
+    """Return a spatial gate: values (rows, columns)."""
+    return {
+        "path": path, "title": path, "kind": "spatial_gate", "claim": "unit",
+        "formula": "m = σ(conv₇ₓ₇([mean(x); max(x)]))",
+        "shape": f"1 × {values.shape[0]} × {values.shape[1]}", "checks": [],
+        "map": {"grid": grid, "values": encoded(values)},
+    }  # fmt: skip
+
+
+def payload_of(sites: list[Payload], pixels: np.ndarray, scale: float = 1.0) -> Payload:
+    """Return a whole analysis of a picture that reached the model scaled by one factor."""
+    height, width = pixels.shape[:2]
+    top = [("tench", 0.91), ("church", 0.05), ("parachute", 0.02), ("golf ball", 0.01),
+           ("chain saw", 0.004)]  # fmt: skip
+    return {
+        "version": 1, "id": "synthetic",
+        "network": {"name": "synthetic", "title": "Synthetic", "task": "classify",
+                    "mechanism": "Non-local block"},
+        "picture": picture_of(pixels), "notes": [],
+        "framing": {"scale": [scale, scale], "offset": [0.0, 0.0],
+                    "input": [round(width * scale), round(height * scale)]},
+        "sites": sites,
+        "prediction": {"kind": "classify", "top": [
+            {"class": name, "label": name, "probability": share} for name, share in top]},
+        "selection": {"site": sites[0]["path"], "head": 0, "at": None, "colormap": "viridis",
+                      "scale": "row", "smooth": False, "opacity": 0.75},
+    }  # fmt: skip
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves the assets, the page and one analysis."""
+
+    def __init__(self, *arguments: Any, page: dict[str, bytes], **options: Any) -> None:
+        self.page = page
+        super().__init__(*arguments, directory=str(ASSETS), **options)
+
+    def do_GET(self) -> None:
+        body = self.page.get(self.path.split("?")[0])
+        if body is None:
+            return super().do_GET()
+        self.send_response(200)
+        kind = "application/json" if self.path.endswith(".json") else "text/html"
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        return None
+
+    def log_message(self, *arguments: Any) -> None:
+        """Keep the test output clean."""
+
+
+@contextmanager
+def served(payload: Payload | None, language: str = "en") -> Iterator[str]:
+    """Serve a page that mounts the instrument on a payload; yields its address."""
+    page = {
+        "/": _PAGE.format(language=language).encode(),
+        "/payload.json": json.dumps(payload).encode(),
+        "/texts.json": json.dumps(texts_of(language)).encode(),
+    }
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, page=page))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

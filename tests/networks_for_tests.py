@@ -1,0 +1,92 @@
+"""Untrained networks with maps worth testing, for tests that need no bundled weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from models import weights
+from models.mechanism import blocks_of
+from models.preprocessing import Preprocessing
+from models.weights import HOSTS, Card
+from vizattn.networks import Network
+
+# Small enough to be quick, large enough that no map is a single cell.
+PREPROCESSING = {
+    "classify": Preprocessing((64, 64), fit="short"),
+    "segment": Preprocessing((96, 128), fit="inside"),
+}
+SHARPER = 3.0
+
+
+def small_network(task: str, mechanism: str | None, seed: int = 0) -> Network:
+    """Return an untrained network of a task whose zero-initialised blocks have been woken."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = weights.build(task, mechanism)
+        _wake(module)
+    name = f"{task}-{mechanism or 'plain'}"
+    digest = hashlib.sha256(f"{name} {seed}".encode()).hexdigest()
+    return Network(name, module.eval(), _card(name, task, mechanism, digest), torch.device("cpu"))
+
+
+def write_network(network: Network, folder: Path) -> None:
+    """Write a network and its card as bundled ones are, for the environment's VIZATTN_WEIGHTS."""
+    digest, size = weights.save(network.module, folder / f"{network.name}.safetensors")
+    facts = network.card.facts | {"sha256": digest, "bytes": size}
+    (folder / f"{network.name}.json").write_text(json.dumps(facts))
+
+
+def scene(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Return a picture with gradients, edges and noise, so that no two places look alike."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    layers = [x * 255 / width, y * 255 / height, 128 + 100 * np.sin(x / 9) * np.cos(y / 13)]
+    pixels = np.stack(layers, axis=-1) + random.normal(0, 12, (height, width, 3))
+    pixels[height // 3 : height // 2, width // 4 : width // 2] = (230, 60, 40)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def _wake(module: nn.Module) -> None:
+    """Open what starts closed, and sharpen attention, so that maps differ from place to place."""
+    for child in module.modules():
+        if isinstance(child, nn.BatchNorm2d):
+            nn.init.uniform_(child.weight, 0.5, 1.5)
+            nn.init.uniform_(child.bias, -0.3, 0.3)
+        gamma = getattr(child, "gamma", None)
+        if isinstance(gamma, nn.Parameter):
+            nn.init.constant_(gamma, 0.7)
+    for block in blocks_of(module).values():
+        for child in block.modules():
+            if isinstance(child, nn.Conv2d | nn.Linear):
+                child.weight.data.mul_(SHARPER)
+    # One pass in training mode gives batch norms the statistics that they would have learnt.
+    norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+    with torch.no_grad():
+        module.train()(torch.randn(8, 3, 64, 96).cumsum(dim=2).cumsum(dim=3) / 20)
+
+
+def _card(name: str, task: str, mechanism: str | None, digest: str) -> Card:
+    metric = {"split": "val", "accuracy": 0.1, "miou": 0.1, "count": 10}
+    facts = {
+        "name": name,
+        "task": task,
+        "mechanism": mechanism,
+        "shares": None,
+        "sha256": digest,
+        "metric": metric,
+        "plain": None,
+        "parameters": 1,
+        "classes": list(HOSTS[task].classes),
+        "preprocessing": asdict(PREPROCESSING[task]),
+    }
+    return Card(name, task, mechanism, None, digest, metric, facts)
