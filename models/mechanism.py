@@ -40,10 +40,15 @@ class Kind(Enum):
     """a row of weights over places for each place: a ``PairwiseAffinity``"""
     CHANNEL_AFFINITY = "channel_affinity"
     """a row of weights over channels for each channel: a ``PairwiseAffinity``"""
+    MODALITY_GATE = "modality_gate"
+    """one weight for each sense at each place, summing to 1: (batch, sense, row, column)"""
 
 
 class AttentionBlock(nn.Module):
     """A module written as attention is in the survey: ``y = f(g(x), x)``.
+
+    Blocks that join several feature maps take them all: ``y = f(g(x, z), x, z)``. The first is
+    the one whose places are asked (the queries' map).
 
     Subclasses give ``kind`` and ``claim`` and the two halves: ``attention_of`` (g) makes the
     attention, ``apply_attention`` (f) uses it. The tap between them is where everything else
@@ -60,19 +65,26 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.attention = Tap()
 
-    def attention_of(self, x: Tensor) -> Any:
+    def attention_of(self, *x: Any, **named: Any) -> Any:
         """Return g(x)."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it makes attention")
 
-    def apply_attention(self, attention: Any, x: Tensor) -> Tensor:
+    def apply_attention(self, attention: Any, *x: Any, **named: Any) -> Tensor:
         """Return f(attention, x)."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it applies attention")
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.apply_attention(self.attention(self.attention_of(x)), x)
+    def forward(self, *x: Tensor) -> Tensor:
+        return self.apply_attention(self.attention(self.attention_of(*x)), *x)
 
     def key_cells(self) -> int:
         """Return how many query cells along each side one key stands for."""
+        return 1
+
+    def bands(self) -> int:
+        """Return how many cells, far apart, one token stands for: 1 unless re-assembled.
+
+        Token t of n stands for the cells t, t + n, t + 2n, ... of the row by row order.
+        """
         return 1
 
 

@@ -59,10 +59,10 @@ def test_firings_are_what_the_blocks_did(task: str, mechanism: str) -> None:
         assert block is blocks_of(network)[firing.site]
         with torch.inference_mode():
             torch.testing.assert_close(
-                block.apply_attention(firing.attention, firing.given), firing.returned
+                block.apply_attention(firing.attention, *firing.inputs), firing.returned
             )
             again = block.attention_of(firing.given)
-        expected_values = Firing(firing.site, block, again, firing.given, firing.returned)
+        expected_values = Firing(firing.site, block, again, firing.inputs, firing.returned)
         torch.testing.assert_close(values(firing, 1), values(expected_values, 1))
 
 

@@ -27,15 +27,20 @@ class Firing:
         site: dotted path of the block, with "#n" from its second firing on.
         block: the block itself.
         attention: what passed its tap: a tensor for a gate, a ``PairwiseAffinity`` else.
-        given: the block's input.
+        inputs: what the block was given, in order.
         returned: the block's output.
     """
 
     site: str
     block: AttentionBlock
     attention: Any
-    given: Float[Tensor, "batch channel row column"]
+    inputs: tuple[Float[Tensor, "batch channel row column"], ...]
     returned: Float[Tensor, "batch channel row column"]
+
+    @property
+    def given(self) -> Float[Tensor, "batch channel row column"]:
+        """Return the block's first input: the map whose cells the attention is over."""
+        return self.inputs[0]
 
 
 def lock_of(network: nn.Module) -> threading.Lock:
@@ -77,7 +82,7 @@ class Recorder:
             count = self._counts[path] = self._counts.get(path, 0) + 1
             site = path if count == 1 else f"{path}#{count}"
             attention = self._attention.pop(path)
-            self.firings.append(Firing(site, self._blocks[path], attention, arguments[0], returned))
+            self.firings.append(Firing(site, self._blocks[path], attention, arguments, returned))
 
         return hook
 

@@ -56,8 +56,13 @@ class _One:
 
     firing: Firing
     attention: Any
-    given: Float[Tensor, "1 channel row column"]
+    inputs: tuple[Float[Tensor, "1 channel row column"], ...]
     returned: Float[Tensor, "1 channel row column"]
+
+    @property
+    def given(self) -> Float[Tensor, "1 channel row column"]:
+        """Return the first input."""
+        return self.inputs[0]
 
 
 def _one(firing: Firing, item: int) -> _One:
@@ -66,7 +71,8 @@ def _one(firing: Firing, item: int) -> _One:
     else:
         attention = firing.attention[item : item + 1]
     part = slice(item, item + 1)
-    return _One(firing, attention, firing.given[part], firing.returned[part])
+    inputs = tuple(given[part] for given in firing.inputs)
+    return _One(firing, attention, inputs, firing.returned[part])
 
 
 class _MeasuredRows(PairwiseAffinity):
@@ -110,7 +116,7 @@ def _deviation(values: Tensor, claim: Claim) -> float:
 def _output_check(one: _One, attention: Any) -> Check:
     """Apply f again, to the attention that people are shown, and compare with what came out."""
     with torch.inference_mode():
-        again = one.firing.block.apply_attention(attention, one.given)
+        again = one.firing.block.apply_attention(attention, *one.inputs)
     difference = (again - one.returned).abs().max().item()
     scale = max(1.0, one.returned.abs().max().item())
     value = difference / scale
