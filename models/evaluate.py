@@ -68,8 +68,12 @@ def mean_iou(
     return {"miou": sum(known) / len(known), "iou": iou, "count": len(entries)}
 
 
-READERS = {"classify": read_classification, "segment": read_segmentation}
-MEASURES = {"classify": accuracy, "segment": mean_iou}
+READERS = {
+    "classify": read_classification,
+    "segment": read_segmentation,
+    "stream": read_classification,
+}
+MEASURES = {"classify": accuracy, "segment": mean_iou, "stream": accuracy}
 
 
 def measure(

@@ -110,13 +110,17 @@ class Reference:
 
     ``build`` gets the variant and the original keyword arguments. ``rename`` lists patterns and
     replacements for parameter names, the first that matches wins. ``attention`` maps the file's
-    ``attention.<name>`` to the path of one of our blocks ("" is the module itself).
+    ``attention.<name>`` to the path of one of our blocks ("" is the module itself). ``outputs``
+    names the parts of a result, as in ``output.<name>``; numbers from 0 where it is empty.
+    ``unused`` is a pattern of parameters that the original owns and never uses.
     """
 
     build: Callable[..., nn.Module]
     positional: Sequence[str]
     attention: Mapping[str, str]
     rename: Sequence[tuple[str, str]] = ()
+    outputs: Sequence[str] = ()
+    unused: str | None = None
 
     def our_name(self, name: str) -> str:
         """Return our name for a parameter of the original."""

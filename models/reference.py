@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -134,7 +135,7 @@ def _load(network: nn.Module, reference: Reference, tensors: dict[str, Tensor]) 
     ours = network.state_dict()
     loaded = {}
     for name, tensor in tensors.items():
-        if not name.startswith("param."):
+        if not name.startswith("param.") or _unused(reference, name):
             continue
         key = reference.our_name(name.removeprefix("param."))
         if key not in ours:
@@ -146,6 +147,11 @@ def _load(network: nn.Module, reference: Reference, tensors: dict[str, Tensor]) 
     if missing:
         raise ValueError(f"no numbers for our parameters {missing}")
     network.load_state_dict(counters | loaded)
+
+
+def _unused(reference: Reference, name: str) -> bool:
+    inner = name.removeprefix("param.")
+    return reference.unused is not None and re.search(reference.unused, inner) is not None
 
 
 def _shaped(name: str, tensor: Tensor, like: Tensor) -> Tensor:
@@ -177,7 +183,8 @@ def _run(
             handle.remove()
     if isinstance(result, Tensor):
         return {"output": result} | seen
-    return {f"output.{index}": value for index, value in enumerate(result)} | seen
+    names = reference.outputs or range(len(result))
+    return {f"output.{name}": value for name, value in zip(names, result, strict=True)} | seen
 
 
 def _block(network: nn.Module, path: str) -> AttentionBlock | None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.hosts.classifier import Classifier
+from models.hosts.crowd import StreamClassifier
 from models.hosts.segmenter import Segmenter
 from models.mechanism import Mechanism, mechanisms
 from models.packs import CAMVID_CLASSES, IMAGENETTE_CLASSES
@@ -41,6 +42,9 @@ HOSTS: dict[str, Host] = {
     ),
     "segment": Host(
         "segmenter", Segmenter, CAMVID_CLASSES, Preprocessing((360, 480), fit="inside")
+    ),
+    "stream": Host(
+        "stream", StreamClassifier, IMAGENETTE_CLASSES, Preprocessing((128, 128), fit="short")
     ),
 }
 """by task"""

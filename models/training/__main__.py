@@ -15,7 +15,7 @@ from models.training.loop import Run
 from models.training.recipes import RECIPES, Recipe
 from models.training.tasks import TASKS
 
-MEASURED_ON = {"classify": "val", "segment": "test"}
+MEASURED_ON = {"classify": "val", "segment": "test", "stream": "val"}
 """the split that a card reports; no recipe looks at it"""
 
 

@@ -18,11 +18,13 @@ from models.training.recipes import Recipe
 from models.training.tasks import ClassifyTask, SegmentTask
 from models.weights import HOSTS, WeightsError, read_card
 
+_IMAGENETTE = {
+    "name": "Imagenette selection of ImageNet, 128 px (pack cls_imagenette128)",
+    "terms": "ImageNet terms: non-commercial research and teaching",
+}
 DATA: dict[str, dict[str, str]] = {
-    "classify": {
-        "name": "Imagenette selection of ImageNet, 128 px (pack cls_imagenette128)",
-        "terms": "ImageNet terms: non-commercial research and teaching",
-    },
+    "classify": _IMAGENETTE,
+    "stream": _IMAGENETTE,
     "segment": {
         "name": "CamVid with 12-class masks, 480 x 360 (pack seg_camvid)",
         "terms": "CC BY-NC 4.0 repository; CamVid for research, cite Brostow et al. 2009",

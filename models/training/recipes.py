@@ -147,11 +147,21 @@ def _segmenter(mechanism: str | None) -> Recipe:
     )
 
 
+_STREAM = replace(
+    _CLASSIFIER,
+    name="trunk-stream",
+    task="stream",
+    crops=(Crop(12, 112, 112, _PART), Crop(2, 128, 128, _PART)),
+    cycles=((14, 1.0),),
+    peak_rate=0.05,
+)
+
 _ALL = (
     _CLASSIFIER,
     *(_classifier(slug) for slug in (None, "se", "cbam", "nonlocal")),
     _SEGMENTER,
     *(_segmenter(slug) for slug in (None, "nonlocal", "danet")),
+    _STREAM,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """every recipe by the name of the weights that it makes, in the order in which they are trained"""

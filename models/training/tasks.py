@@ -99,4 +99,5 @@ class SegmentTask:
 TASKS: dict[str, type[ClassifyTask] | type[SegmentTask]] = {
     "classify": ClassifyTask,
     "segment": SegmentTask,
+    "stream": ClassifyTask,
 }

@@ -1,0 +1,186 @@
+"""A small crowd counter for an RGB picture, a thermal picture, or both: CSCA's network, any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.hosts.trunk import set_stride
+from models.mechanisms.csca import (
+    AUTHORS_WIDTHS,
+    SHARED_MULTIPLE,
+    CSCANetwork,
+    SpatioChannelAttention,
+)
+
+SMALLEST_SIDE = 32
+DENSITY_STRIDE = 8
+"""model pixels that one cell of the density map is wide"""
+STAGE_STRIDES = (2, 4, 8, 16, 16)
+"""model pixels that one cell of each stage's maps is wide"""
+RATIO = 0.25
+"""share of VGG-19's widths that the bundled counters have"""
+
+Feature = Float[Tensor, "batch channel row column"]
+Image = Float[Tensor, "batch 3 row column"]
+Density = Float[Tensor, "batch 1 down across"]
+Senses = tuple[Tensor, Tensor, Tensor]
+
+
+class PlainAddition(nn.Module):
+    """Return (RGB, thermal, shared) features where both senses simply share their mean."""
+
+    def __init__(self, channels: int = 0, runs_log2: int = 0) -> None:
+        super().__init__()
+
+    def forward(self, rgb: Feature, thermal: Feature) -> Senses:
+        shared = (rgb + thermal) / 2
+        return F.relu((rgb + shared) / 2), F.relu((thermal + shared) / 2), shared
+
+
+FUSIONS: Mapping[str, Callable[[int, int], nn.Module]] = {
+    "csca": SpatioChannelAttention,
+    "sum": PlainAddition,
+}
+"""what can join the senses, by name"""
+
+
+class CrowdCounter(nn.Module):
+    """Return how many people each cell of 8 x 8 pixels holds, from one sense or both.
+
+    Args:
+        ratio: share of VGG-19's widths.
+        fusion: what joins the senses, a name of ``FUSIONS``.
+        norm: train with batch norms behind the convolutions; ``without_norms`` folds them away.
+
+    Raises:
+        ValueError: if the fusion is unknown.
+    """
+
+    def __init__(self, ratio: float = RATIO, fusion: str = "csca", norm: bool = False) -> None:
+        super().__init__()
+        if fusion not in FUSIONS:
+            raise ValueError(f"expected a fusion of {sorted(FUSIONS)}, received {fusion!r}")
+        self.ratio, self.fusion = ratio, fusion
+        self.network = CSCANetwork(ratio, norm, FUSIONS[fusion])
+        for stage, stride in zip(self.stages, STAGE_STRIDES, strict=True):
+            set_stride(stage, stride)
+
+    @property
+    def stages(self) -> nn.ModuleList:
+        """Return the five stages."""
+        return self.network.stages
+
+    def forward(self, rgb: Image | None, thermal: Image | None) -> Density:
+        """Return people a cell, of the cells that the pictures reach into.
+
+        Raises:
+            ValueError: if both pictures are missing, differ in size or are too small.
+        """
+        given = [picture for picture in (rgb, thermal) if picture is not None]
+        _check(given)
+        rows, columns = given[0].shape[2:]
+        density = self.network(*(_padded(p) if p is not None else None for p in (rgb, thermal)))
+        return density[:, :, : -(-rows // DENSITY_STRIDE), : -(-columns // DENSITY_STRIDE)]
+
+    @contextmanager
+    def fusion_off(self, stages: frozenset[int]) -> Iterator[None]:
+        """Let some stages, counted from 0, share the senses' plain mean while the code runs.
+
+        Raises:
+            ValueError: if there is no such stage.
+        """
+        if not stages <= set(range(len(self.stages))):
+            raise ValueError(f"expected stages of 0..{len(self.stages) - 1}, received {stages}")
+        kept = {index: self.stages[index].fuse for index in stages}
+        try:
+            for index in stages:
+                self.stages[index].fuse = PlainAddition()
+            yield
+        finally:
+            for index, fuse in kept.items():
+                self.stages[index].fuse = fuse
+
+
+def _check(given: list[Image]) -> None:
+    if not given:
+        raise ValueError("expected an RGB or a thermal picture, received neither")
+    for picture in given:
+        if picture.ndim != 4 or picture.shape[1] != 3 or min(picture.shape[2:]) < SMALLEST_SIDE:
+            raise ValueError(
+                f"expected pictures of 3 channels and at least {SMALLEST_SIDE} pixels a side, "
+                f"received {tuple(picture.shape)}"
+            )
+    if len({picture.shape for picture in given}) > 1:
+        shapes = [tuple(picture.shape) for picture in given]
+        raise ValueError(f"expected two pictures of one size, received {shapes}")
+
+
+def _padded(picture: Image) -> Image:
+    # Zeros are the mean colour: nothing to count. Sides of this multiple can be re-assembled at
+    # every stage, and the picture keeps the top left corner, so that its cells stay where they are.
+    rows, columns = picture.shape[2:]
+    return F.pad(picture, (0, -columns % SHARED_MULTIPLE, 0, -rows % SHARED_MULTIPLE))
+
+
+def without_norms(trained: CrowdCounter) -> CrowdCounter:
+    """Return the same counter with the batch norms behind its convolutions folded into them.
+
+    What is left is the authors' architecture; in evaluation mode both answer alike.
+    """
+    plain = CrowdCounter(trained.ratio, trained.fusion)
+    own = plain.state_dict()
+    kept = {key: value for key, value in trained.state_dict().items() if key in own}
+    plain.load_state_dict(own | {k: v for k, v in kept.items() if v.shape == own[k].shape})
+    for stage, source in zip(plain.stages, trained.stages, strict=True):
+        for sense in ("rgb", "thermal"):
+            _fold(getattr(source, sense), getattr(stage, sense))
+    return plain.eval()
+
+
+def _fold(source: nn.Sequential, target: nn.Sequential) -> None:
+    convolutions = [module for module in target if isinstance(module, nn.Conv2d)]
+    layers = list(source)
+    index = 0
+    for here, layer in enumerate(layers):
+        if not isinstance(layer, nn.Conv2d):
+            continue
+        following = layers[here + 1]
+        if isinstance(following, nn.BatchNorm2d):
+            fused = torch.nn.utils.fuse_conv_bn_eval(layer.eval(), following.eval())
+        else:
+            fused = layer
+        convolutions[index].load_state_dict(fused.state_dict())
+        index += 1
+
+
+class StreamClassifier(nn.Module):
+    """Return class scores from one stream of a counter: where its convolutions learn to see first.
+
+    Names of its tensors are those of the counter's RGB stream, which starts from them.
+
+    Args:
+        classes: number of classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        counter = CrowdCounter(norm=True)
+        self.network = nn.Module()
+        self.network.stages = nn.ModuleList()
+        for stage in counter.stages:
+            seen = nn.Module()
+            seen.rgb = stage.rgb
+            self.network.stages.append(seen)
+        width = int(AUTHORS_WIDTHS[-1] * counter.ratio)
+        self.classify = nn.Linear(width, classes)
+
+    def forward(self, x: Image) -> Float[Tensor, "batch class"]:
+        for stage in self.network.stages:
+            x = stage.rgb(x)
+        return self.classify(x.mean(dim=(2, 3)))
