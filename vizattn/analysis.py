@@ -30,6 +30,10 @@ class OutsidePicture(Refused):
     """A place is not on the picture, or the attention has no row for places."""
 
 
+class OtherTask(Refused):
+    """A network does something that cannot be answered in the way that was asked for."""
+
+
 @dataclass(frozen=True)
 class Classification:
     """The probability of every class."""
@@ -65,25 +69,12 @@ class Segmentation:
         return self.classes[self.mask[row, column]], float(self.probability[row, column])
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """What one network did with one picture.
-
-    Args:
-        network: the network.
-        picture: the upright picture.
-        framing: where the picture is in the network's input.
-        prediction: what the network answered.
-        sites: every captured attention, in the order in which the network used it.
-        id: an unguessable name.
-    """
+class Looked:
+    """What can be asked of every captured attention of one look, whatever was looked at."""
 
     network: Network
-    picture: Picture
     framing: Framing
-    prediction: Classification | Segmentation
     sites: tuple[Captured, ...]
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def __getitem__(self, site: str) -> Captured:
         """Return one captured attention by its site; raises UnknownSite."""
@@ -114,16 +105,14 @@ class Analysis:
         return at
 
     def query_at(self, at: Point, site: str | None = None) -> int:
-        """Return the index of the query whose cell holds a place of the original.
+        """Return the index of the query cell that holds a place of the original.
 
         Raises:
             OutsidePicture: if the place is not on the picture, or the site has no rows for places.
             UnknownSite: if there is no such site.
         """
-        chosen = self.site(site)
-        if not isinstance(chosen, PlaceAffinity):
-            raise OutsidePicture("errors.no_position_row", site=chosen.site)
-        return chosen.query_grid.cell_at(self.framing.to_model(self.check_point(at)))
+        grid = self._with_rows(site).query_grid
+        return grid.cell_at(self.framing.to_model(self.check_point(at)))
 
     def row(self, at: Point, site: str | None = None) -> Float[np.ndarray, "head row column"]:
         """Return the exact attention row of a place, one map over the keys' cells for each head.
@@ -136,12 +125,35 @@ class Analysis:
             OutsidePicture: if the place is not on the picture, or the site has no rows for places.
             UnknownSite: if there is no such site.
         """
-        query = self.query_at(at, site)
+        chosen = self._with_rows(site)
+        return chosen.row_of(self.query_at(at, site))
+
+    def _with_rows(self, site: str | None) -> PlaceAffinity:
         chosen = self.site(site)
         if not isinstance(chosen, PlaceAffinity):
             raise OutsidePicture("errors.no_position_row", site=chosen.site)
-        grid = chosen.key_grid
-        return chosen.rows.row(query).reshape(-1, grid.rows, grid.columns)
+        return chosen
+
+
+@dataclass(frozen=True)
+class Analysis(Looked):
+    """What one network did with one picture.
+
+    Args:
+        network: the network.
+        picture: the upright picture.
+        framing: where the picture is in the network's input.
+        prediction: what the network answered.
+        sites: every captured attention, in the order in which the network used it.
+        id: an unguessable name.
+    """
+
+    network: Network
+    picture: Picture
+    framing: Framing
+    prediction: Classification | Segmentation
+    sites: tuple[Captured, ...]
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
 @cache
@@ -166,6 +178,8 @@ def look(source: Any, model: str | Network) -> Analysis:
 def look_all(sources: Sequence[Any], model: str | Network) -> list[Analysis]:
     """Run a network on several pictures, those of one shape in one batch; see ``look``."""
     network = default_library().network(model) if isinstance(model, str) else model
+    if network.card.task not in TASKS:
+        raise OtherTask("crowd_engine.use_count", name=network.name)
     pictures = [s if isinstance(s, Picture) else read_picture(s) for s in sources]
     framings = [network.framing(picture.original_size) for picture in pictures]
     results: dict[int, Analysis] = {}
@@ -215,3 +229,5 @@ _PREDICTIONS: dict[str, Callable[[Tensor, tuple[str, ...]], Classification | Seg
     "classify": _classification,
     "segment": _segmentation,
 }
+TASKS = tuple(_PREDICTIONS)
+"""what networks must do for ``look``; a network that counts people is asked with ``count``"""

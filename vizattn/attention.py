@@ -138,17 +138,59 @@ class SpatialGate(Captured):
 
 
 @dataclass(frozen=True)
+class ModalityGate(Captured):
+    """How much of each sense goes into what both share, at each place; both sum to 1."""
+
+    values: Float[np.ndarray, "sense row column"]
+    grid: Grid
+    senses: tuple[str, ...] = ("rgb", "thermal")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (sense, row, column)."""
+        return self.values.shape
+
+
+@dataclass(frozen=True)
 class PlaceAffinity(Captured):
     """A row of weights over places for each place."""
 
     rows: Rows
     query_grid: Grid
     key_grid: Grid
+    bands: int = 1
+    """cells, far apart, that one token stands for: 1 unless the map was re-assembled"""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Return (head, query, key) of the matrix that is not built."""
+        """Return (head, query, key) of the matrix that is not built, in tokens."""
         return self.rows.heads, self.rows.queries, self.rows.keys
+
+    def token_of(self, cell: int) -> int:
+        """Return the token that a query cell asks with; raises ValueError for an unknown cell."""
+        if not 0 <= cell < len(self.query_grid):
+            raise ValueError(f"expected a cell of 0..{len(self.query_grid) - 1}, received {cell}")
+        return cell % self.rows.queries
+
+    def cells_of(self, token: int) -> tuple[int, ...]:
+        """Return the key cells that one token stands for, one in each band.
+
+        Raises:
+            ValueError: if there is no such token.
+        """
+        if not 0 <= token < self.rows.keys:
+            raise ValueError(f"expected a token of 0..{self.rows.keys - 1}, received {token}")
+        return tuple(range(token, len(self.key_grid), self.rows.keys))
+
+    def row_of(self, cell: int) -> Float[np.ndarray, "head row column"]:
+        """Return the row of a query cell over the key cells.
+
+        Every cell of a token gets the token's weight: the sum over tokens is what the claim says,
+        the sum over cells ``bands`` times that. Raises ValueError for an unknown cell.
+        """
+        tokens = self.rows.row(self.token_of(cell))
+        grid = self.key_grid
+        return np.tile(tokens, (1, self.bands)).reshape(-1, grid.rows, grid.columns)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,22 +88,36 @@ class Recorder:
 
 
 @contextmanager
-def recording(network: nn.Module) -> Iterator[Recorder]:
+def recording(
+    network: nn.Module, changed: AbstractContextManager[None] | None = None
+) -> Iterator[Recorder]:
     """Record every attention block of a network while the block of code runs, alone.
 
     The network is locked meanwhile and the hooks are gone afterwards, also when it raises.
+
+    Args:
+        network: what is recorded.
+        changed: changes the network until it is left; entered under the lock, so that nobody
+            else meets the changed network.
     """
-    with lock_of(network), Recorder(network) as recorder:
+    with lock_of(network), changed or nullcontext(), Recorder(network) as recorder:
         yield recorder
 
 
 def run(
-    network: nn.Module, images: Float[Tensor, "batch 3 row column"]
+    network: nn.Module,
+    *images: Float[Tensor, "batch 3 row column"] | None,
+    changed: AbstractContextManager[None] | None = None,
 ) -> tuple[Tensor, list[Firing]]:
     """Return a network's output for a batch and what its attention blocks did.
 
     Everything stays on the network's device and in its memory: nothing is copied or checked here.
+
+    Args:
+        network: what is called.
+        images: its inputs; a network of several senses takes None for a missing one.
+        changed: see ``recording``.
     """
-    with recording(network) as recorder, torch.inference_mode():
-        output = network(images)
+    with recording(network, changed) as recorder, torch.inference_mode():
+        output = network(*images)
     return output, recorder.firings

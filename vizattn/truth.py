@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from vizattn.attention import (
     ChannelAffinity,
     ChannelGate,
     Check,
+    ModalityGate,
     PlaceAffinity,
     Rows,
     SpatialGate,
@@ -133,8 +134,10 @@ def _geometry_check(framing: Framing, grids: tuple[Grid, ...]) -> Check:
     return Check("geometry", framing.round_trip_error() + wrong, GEOMETRY_LIMIT)
 
 
-def _gate_checks(one: _One, framing: Framing, grid: Grid) -> tuple[Check, ...]:
-    claim = Check("claim", _deviation(one.attention, one.firing.block.claim), CLAIM_LIMIT)
+def _gate_checks(one: _One, framing: Framing, grid: Grid, axis: int = -1) -> tuple[Check, ...]:
+    """Measure a gate's claims; a simplex sums to 1 along ``axis``."""
+    weights = one.attention.movedim(axis, -1)
+    claim = Check("claim", _deviation(weights, one.firing.block.claim), CLAIM_LIMIT)
     return claim, _output_check(one, one.attention), _geometry_check(framing, (grid,))
 
 
@@ -183,11 +186,25 @@ def _spatial_gate(one: _One, framing: Framing) -> SpatialGate:
     return SpatialGate(**_common(one, _gate_checks(one, framing, grid)), values=values, grid=grid)
 
 
+def _modality_gate(one: _One, framing: Framing) -> ModalityGate:
+    grid = _grid(one, framing.input)
+    values = one.attention[0].float().cpu().numpy()
+    checks = _gate_checks(one, framing, grid, axis=1)
+    return ModalityGate(**_common(one, checks), values=values, grid=grid)
+
+
 def _place_affinity(one: _One, framing: Framing) -> PlaceAffinity:
-    queries, keys = (_grid(one, framing.input, n) for n in (1, one.firing.block.key_cells()))
-    checks = _affinity_checks(one, framing, (queries, keys))
+    block = one.firing.block
+    queries, keys = (_grid(one, framing.input, n) for n in (1, block.key_cells()))
+    claim, output, geometry = _affinity_checks(one, framing, (queries, keys))
     rows = Rows(one.attention)
-    return PlaceAffinity(**_common(one, checks), rows=rows, query_grid=queries, key_grid=keys)
+    bands = block.bands()
+    # Every cell has its token: what is drawn over the cells is every key, and nothing twice.
+    astray = abs(bands * rows.queries - len(queries)) + abs(bands * rows.keys - len(keys))
+    checks = (claim, output, replace(geometry, value=geometry.value + astray))
+    return PlaceAffinity(
+        **_common(one, checks), rows=rows, query_grid=queries, key_grid=keys, bands=bands
+    )
 
 
 def _channel_affinity(one: _One, framing: Framing) -> ChannelAffinity:
@@ -200,6 +217,7 @@ def _channel_affinity(one: _One, framing: Framing) -> ChannelAffinity:
 _READERS: dict[Kind, Callable[[_One, Framing], Captured]] = {
     Kind.CHANNEL_GATE: _channel_gate,
     Kind.SPATIAL_GATE: _spatial_gate,
+    Kind.MODALITY_GATE: _modality_gate,
     Kind.PLACE_AFFINITY: _place_affinity,
     Kind.CHANNEL_AFFINITY: _channel_affinity,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.weights import Card, weights_folder
-from vizattn.analysis import Analysis, look
+from vizattn.analysis import TASKS, Analysis, look
 from vizattn.examples import Example, examples
 from vizattn.intake import read_picture
 from vizattn.networks import Library
@@ -71,8 +71,12 @@ class Desk:
         self._look_at_example = lru_cache(_EXAMPLES_KEPT)(self._analyse_example)
 
     def networks(self) -> dict[str, Card]:
-        """Return the cards of the networks that have attention to look at."""
-        return {name: card for name, card in self.library.cards().items() if card.mechanism}
+        """Return the cards of the networks that have attention to look at in one picture."""
+        return {
+            name: card
+            for name, card in self.library.cards().items()
+            if card.mechanism and card.task in TASKS
+        }
 
     def invite(self, language: str, link: Link) -> Visit:
         """Return the visit that a link begins; raises BadLink if it names what is not here."""
