@@ -42,6 +42,51 @@ class Kind(Enum):
     """a row of weights over channels for each channel: a ``PairwiseAffinity``"""
     MODALITY_GATE = "modality_gate"
     """one weight for each sense at each place, summing to 1: (batch, sense, row, column)"""
+    FEATURE_GATE = "feature_gate"
+    """one weight for each channel at each place: (batch, channel, row, column)"""
+    HEIGHT_GATE = "height_gate"
+    """one weight for each row: (batch, channel, row); channel may be 1, for all of them"""
+    WIDTH_GATE = "width_gate"
+    """one weight for each column: (batch, channel, column); channel may be 1, for all of them"""
+    ROTATED_GATE = "rotated_gate"
+    """one weight for each pair on the two axes that the block's ``axes`` names: (batch, a, b)"""
+    BRANCH_GATE = "branch_gate"
+    """one weight for each branch in each channel: (batch, branch, channel)"""
+    EXPERT_GATE = "expert_gate"
+    """one weight for each expert: (batch, expert)"""
+    ASSIGNMENT = "assignment"
+    """how much of each place belongs to each codeword: (batch, place, codeword)"""
+    COVARIANCE = "covariance"
+    """how each two features (or places) vary together: (batch, feature, feature)"""
+    PRESENCE = "presence"
+    """one score for each class, for being anywhere in the picture: (batch, class)"""
+
+    @property
+    def simplex_axes(self) -> tuple[int, ...]:
+        """Return the axes over which values of this kind sum to 1 where they claim SIMPLEX."""
+        return _SIMPLEX_AXES.get(self, (-1,))
+
+
+_SIMPLEX_AXES = {
+    Kind.SPATIAL_GATE: (2, 3),
+    Kind.FEATURE_GATE: (2, 3),
+    Kind.ROTATED_GATE: (1, 2),
+    Kind.MODALITY_GATE: (1,),
+    Kind.BRANCH_GATE: (1,),
+}
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """What passes a tap other than a block's own: a step of g that is worth seeing.
+
+    Args:
+        kind: which axes it has.
+        claim: what its values promise.
+    """
+
+    kind: Kind
+    claim: Claim
 
 
 class AttentionBlock(nn.Module):
@@ -58,6 +103,12 @@ class AttentionBlock(nn.Module):
     kind: ClassVar[Kind]
     claim: Claim
     formula: ClassVar[str]
+    identity: ClassVar[float | None] = 1.0
+    """the value of a gate at which y = x; None where no value does that"""
+    axes: tuple[str, str]
+    """of a ``ROTATED_GATE``: what its two axes are, of "channel", "row" and "column" """
+    auxiliary: ClassVar[Mapping[str, Auxiliary]] = {}
+    """by the name of the attribute, what passes further taps inside g"""
     stride: int | None = None
     """model pixels that one cell of x is wide; set by the host, which alone knows"""
 
@@ -105,20 +156,35 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A tensor of a reference file that follows from what several of our modules hold.
+
+    Args:
+        paths: dotted paths, as in ``Reference.attention``.
+        make: makes the tensor from theirs, in this order.
+    """
+
+    paths: Sequence[str]
+    make: Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
 class Reference:
     """How a file of reference numbers, made by one class of original code, maps onto ours.
 
     ``build`` gets the variant and the original keyword arguments. ``rename`` lists patterns and
     replacements for parameter names, the first that matches wins. ``attention`` maps the file's
-    ``attention.<name>`` to the path of one of our blocks ("" is the module itself). ``outputs``
-    names the parts of a result, as in ``output.<name>``; numbers from 0 where it is empty.
-    ``unused`` is a pattern of parameters that the original owns and never uses.
+    ``attention.<name>`` to the path of one of our blocks ("" is the module itself) or of any other
+    tap; ``intermediate`` maps ``intermediate.<name>`` to the path of a module that returns it.
+    ``outputs`` names the parts of a result, as in ``output.<name>``; numbers from 0 where it is
+    empty. ``unused`` is a pattern of parameters that the original owns and never uses.
     """
 
     build: Callable[..., nn.Module]
     positional: Sequence[str]
-    attention: Mapping[str, str]
+    attention: Mapping[str, str | Derived]
     rename: Sequence[tuple[str, str]] = ()
+    intermediate: Mapping[str, str | Derived] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     unused: str | None = None
 
@@ -140,6 +206,8 @@ class Placement(Enum):
     """one block between two stages"""
     CONTEXT = "context"
     """the context module of a dense predictor"""
+    EVERY_STAGE = "every_stage"
+    """between the streams of a counter, after each stage: built from a width and L"""
 
 
 @dataclass(frozen=True)
@@ -147,7 +215,11 @@ class Plug:
     """How a mechanism joins a host: where, and the module for a number of channels."""
 
     placement: Placement
-    build: Callable[[int], nn.Module]
+    build: Callable[..., nn.Module]
+
+
+Inputs = Callable[[int, int, int, int], Sequence[tuple[int, ...]]]
+"""from (batch, channels, rows, columns), the shapes of a variant's inputs"""
 
 
 @dataclass(frozen=True)
@@ -162,8 +234,12 @@ class Mechanism:
     """by name, a builder from a number of channels: what the conformance tests construct"""
     references: Mapping[str, Reference]
     """by the name of the original class"""
+    inputs: Mapping[str, Inputs] = field(default_factory=dict)
+    """by the name of the variant, the shapes of what it takes, where that is not one map"""
+    multiple: int = 1
+    """the sides of the maps that the variants take are multiples of this"""
     plugs: Mapping[str, Plug] = field(default_factory=dict)
-    """by the name of the host: "classifier" or "segmenter" """
+    """by the name of the host: "classifier", "segmenter" or "counter" """
 
 
 @lru_cache(maxsize=1)
@@ -180,6 +256,18 @@ def mechanisms() -> dict[str, Mechanism]:
         if declared.slug in found:
             raise ValueError(f"expected one mechanism a slug, found {declared.slug!r} twice")
         found[declared.slug] = declared
+    return found
+
+
+def auxiliary_of(network: nn.Module) -> dict[str, Auxiliary]:
+    """Return what passes every further tap inside a network by the tap's dotted path."""
+    found = {}
+    for path, child in network.named_modules():
+        declared = getattr(child, "auxiliary", None)
+        # A stranger's network may use this name for something else.
+        for name, auxiliary in declared.items() if isinstance(declared, Mapping) else ():
+            if isinstance(getattr(child, name, None), Tap):
+                found[f"{path}.{name}".removeprefix(".")] = auxiliary
     return found
 
 

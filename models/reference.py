@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from models.affinity import PairwiseAffinity
-from models.mechanism import AttentionBlock, Mechanism, Reference, mechanisms
+from models.mechanism import AttentionBlock, Derived, Mechanism, Reference, mechanisms
 
 TOLERANCE = 1e-5
 """largest difference that passes, absolute plus relative"""
@@ -169,33 +170,61 @@ def _run(
     inputs = [tensors[name].to(dtype) for name in sorted(tensors) if name.split(".")[0] == "input"]
     if not inputs:
         raise ValueError("expected a tensor named input")
-    seen: dict[str, Tensor] = {}
-    handles = []
-    for name, block_path in reference.attention.items():
-        block = _block(network, block_path)
-        if block is not None:
-            handles.append(block.attention.register_forward_hook(_keep(f"attention.{name}", seen)))
+    named: dict[str, str | Derived] = {f"attention.{n}": p for n, p in reference.attention.items()}
+    named |= {f"intermediate.{name}": path for name, path in reference.intermediate.items()}
+    held: dict[str, Tensor] = {}
+    handles = [
+        module.register_forward_hook(_keep(key, held))
+        for key, module in _read_modules(network, named).items()
+    ]
     try:
         with torch.inference_mode():
             result = network(*inputs)
     finally:
         for handle in handles:
             handle.remove()
+    seen = _seen(named, held)
     if isinstance(result, Tensor):
         return {"output": result} | seen
     names = reference.outputs or range(len(result))
     return {f"output.{name}": value for name, value in zip(names, result, strict=True)} | seen
 
 
-def _block(network: nn.Module, path: str) -> AttentionBlock | None:
+def _paths(place: str | Derived) -> Sequence[str]:
+    return place.paths if isinstance(place, Derived) else (place,)
+
+
+def _key(name: str, path: str) -> str:
+    return f"{name.split('.')[0]} {path}"
+
+
+def _read_modules(network: nn.Module, named: Mapping[str, str | Derived]) -> dict[str, nn.Module]:
     # A constructor's arguments may leave a part out: CBAM has no spatial gate with no_spatial.
-    block = dict(network.named_modules()).get(path)
-    return block if isinstance(block, AttentionBlock) else None
+    modules = dict(network.named_modules())
+    found = {}
+    for name, place in named.items():
+        for path in _paths(place):
+            module = modules.get(path)
+            if isinstance(module, AttentionBlock) and name.startswith("attention."):
+                module = module.attention
+            if module is not None:
+                found[_key(name, path)] = module
+    return found
 
 
-def _keep(name: str, seen: dict[str, Tensor]) -> Any:
-    def hook(_tap: nn.Module, _arguments: Any, attention: Any) -> None:
-        seen[name] = _as_tensor(attention)
+def _seen(named: Mapping[str, str | Derived], held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    seen = {}
+    for name, place in named.items():
+        keys = [_key(name, path) for path in _paths(place)]
+        if all(key in held for key in keys):
+            tensors = [held[key] for key in keys]
+            seen[name] = place.make(*tensors) if isinstance(place, Derived) else tensors[0]
+    return seen
+
+
+def _keep(key: str, held: dict[str, Tensor]) -> Any:
+    def hook(_module: nn.Module, _arguments: Any, returned: Any) -> None:
+        held[key] = _as_tensor(returned)
 
     return hook
 
@@ -209,6 +238,7 @@ def _as_tensor(attention: Any) -> Tensor:
 
 def _compare_all(ours: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[Comparison, ...]:
     expected = sorted(name for name in tensors if name.split(".")[0] in ("output", "attention"))
+    expected += sorted(name for name in tensors if name in ours and name not in expected)
     if not any(name.startswith("output") for name in expected):
         raise ValueError("expected a tensor named output")
     unknown = [name for name in expected if name not in ours]
