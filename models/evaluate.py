@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from models.counting.measure import counting_errors
 from models.packs import (
     CAMVID_CLASSES,
     UNLABELLED,
     Entry,
     PackError,
     read_classification,
+    read_counting,
     read_segmentation,
 )
 from models.preprocessing import Preprocessing
@@ -68,12 +71,16 @@ def mean_iou(
     return {"miou": sum(known) / len(known), "iou": iou, "count": len(entries)}
 
 
-READERS = {
+READERS: dict[str, Callable[..., list[Any]]] = {
     "classify": read_classification,
     "segment": read_segmentation,
-    "stream": read_classification,
+    "count": read_counting,
 }
-MEASURES = {"classify": accuracy, "segment": mean_iou, "stream": accuracy}
+MEASURES: dict[str, Callable[..., dict[str, Any]]] = {
+    "classify": accuracy,
+    "segment": mean_iou,
+    "count": counting_errors,
+}
 
 
 def measure(
@@ -101,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0, or 2 with one sentence where something does not fit."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("name", help="a bundled network, for example classify-se")
-    parser.add_argument("folder", type=Path, help="a pack with an index.csv")
+    parser.add_argument("folder", type=Path, help="a pack with an index.csv or annotations.json")
     parser.add_argument("--split", help="only this split of the pack (default: every entry)")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     options = parser.parse_args(arguments)

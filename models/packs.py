@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -96,6 +98,79 @@ def read_segmentation(folder: Path | str, split: str | None = None) -> list[Entr
         )
         for row in _index(folder, split, ("split", "name"))
     ]
+
+
+@dataclass(frozen=True)
+class CrowdEntry:
+    """One picture of a crowd pack, with its thermal picture where there is one, and its people.
+
+    Args:
+        image: the RGB picture.
+        thermal: the thermal picture of the same view and size, or none.
+        points: (x, y) of every person in pixels.
+        source: which collection the picture is from.
+    """
+
+    image: Path
+    thermal: Path | None
+    points: Float[Tensor, "n 2"]
+    source: str
+
+    def pixels(self) -> UInt8[Tensor, "3 row column"]:
+        """Return the picture's RGB values."""
+        return Entry(self.image).pixels()
+
+    def thermal_pixels(self) -> UInt8[Tensor, "1 row column"]:
+        """Return the thermal picture's levels; raises PackError where there is none."""
+        if self.thermal is None:
+            raise PackError(f"{self.image.name}: expected a thermal picture, found none")
+        with Image.open(self.thermal) as picture:
+            return torch.from_numpy(np.array(picture.convert("L")))[None]
+
+
+def read_counting(folder: Path | str, split: str | None = None) -> list[CrowdEntry]:
+    """Return the entries of a crowd pack, of all splits or one.
+
+    A pack has an annotations.json and either images/NAME.jpg or rgb/NAME.jpg and thermal/NAME.jpg.
+    Left out are entries whose people nobody marked ("annotated": false), whose marks are in doubt
+    ("quality" other than "reviewed"), or that repeat another entry ("dup_of").
+
+    Raises:
+        PackError: if the annotations are missing or not as expected, or nothing is left.
+    """
+    folder = Path(folder)
+    path = folder / "annotations.json"
+    if not path.is_file():
+        raise PackError(f"expected a pack with an annotations.json in {folder}, found none")
+    try:
+        annotations = json.loads(path.read_text(encoding="utf-8"))
+        splits = sorted({entry["split"] for entry in annotations.values()})
+        found = [
+            _crowd_entry(folder, name, entry)
+            for name, entry in annotations.items()
+            if split in (None, entry["split"]) and _is_marked(entry)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PackError(f"{path.name} is not as expected: {error!r}") from error
+    if not found:
+        raise PackError(f"expected a split of {splits} with marked people, received {split!r}")
+    return found
+
+
+def _is_marked(entry: dict[str, Any]) -> bool:
+    return (
+        entry.get("annotated", True)
+        and entry.get("quality", "reviewed") == "reviewed"
+        and not entry.get("dup_of")
+    )
+
+
+def _crowd_entry(folder: Path, name: str, entry: dict[str, Any]) -> CrowdEntry:
+    points = torch.tensor(entry["points"], dtype=torch.float32).reshape(-1, 2)
+    thermal = folder / "thermal" / f"{name}.jpg"
+    image = folder / ("rgb" if (folder / "rgb").is_dir() else "images") / f"{name}.jpg"
+    source = entry.get("source") or folder.name
+    return CrowdEntry(image, thermal if thermal.is_file() else None, points, str(source))
 
 
 def load_all(entries: list[Entry]) -> Iterator[Tensor]:

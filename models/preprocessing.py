@@ -38,3 +38,40 @@ class Preprocessing:
             for values in (self.mean, self.std)
         )
         return (pixels.float() / 255 - mean) / std
+
+
+LOW, HIGH = 0.01, 0.99
+"""the share of thermal values that lie below the darkest and below the brightest level"""
+
+
+def thermal_levels(
+    values: Float[Tensor, "batch 1 row column"],
+) -> Float[Tensor, "batch 1 row column"]:
+    """Return thermal values of any unit as levels of 0..1, each picture by its own range.
+
+    The range goes from the 1st to the 99th percentile; a picture of one value is 0 everywhere.
+    """
+    flat = values.float().flatten(1)
+    share = torch.tensor((LOW, HIGH), device=values.device)
+    low, high = torch.stack([_quantiles(each, share) for each in flat]).unbind(dim=1)
+    span = (high - low).clamp(min=1e-6).view(-1, 1, 1, 1)
+    return ((values.float() - low.view(-1, 1, 1, 1)) / span).clamp(0, 1)
+
+
+def thermal_input(
+    levels: Float[Tensor, "batch 1 row column"],
+) -> Float[Tensor, "batch 3 row column"]:
+    """Return thermal levels of 0..1 as the three equal channels that a network was trained on."""
+    return ((levels - 0.5) * 4).expand(-1, 3, -1, -1)
+
+
+def normalise_thermal(
+    values: Float[Tensor, "batch 1 row column"],
+) -> Float[Tensor, "batch 3 row column"]:
+    """Return thermal values of any unit as what a network is given; see ``thermal_levels``."""
+    return thermal_input(thermal_levels(values))
+
+
+def _quantiles(values: Float[Tensor, " n"], share: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
+    # torch.quantile takes 16 million values at most; every n-th of more says the same.
+    return values[:: 1 + len(values) // 4_000_000].quantile(share)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.hosts.classifier import Classifier
-from models.hosts.crowd import StreamClassifier
+from models.hosts.crowd import CrowdCounter, PlainAddition
 from models.hosts.segmenter import Segmenter
-from models.mechanism import Mechanism, mechanisms
+from models.mechanism import Mechanism, Plug, mechanisms
 from models.packs import CAMVID_CLASSES, IMAGENETTE_CLASSES
 from models.preprocessing import Preprocessing
 
@@ -36,6 +37,10 @@ class Host:
     preprocessing: Preprocessing
 
 
+def _counter(classes: int, plug: Plug | None = None) -> CrowdCounter:
+    return CrowdCounter(fusion=plug.build if plug is not None else PlainAddition)
+
+
 HOSTS: dict[str, Host] = {
     "classify": Host(
         "classifier", Classifier, IMAGENETTE_CLASSES, Preprocessing((128, 128), fit="short")
@@ -43,9 +48,7 @@ HOSTS: dict[str, Host] = {
     "segment": Host(
         "segmenter", Segmenter, CAMVID_CLASSES, Preprocessing((360, 480), fit="inside")
     ),
-    "stream": Host(
-        "stream", StreamClassifier, IMAGENETTE_CLASSES, Preprocessing((128, 128), fit="short")
-    ),
+    "count": Host("counter", _counter, ("person",), Preprocessing((384, 512), fit="inside")),
 }
 """by task"""
 
@@ -120,15 +123,21 @@ def read_card(name: str, folder: Path | None = None) -> Card:
         raise WeightsError(f"the card {path.name} cannot be read: {error!r}") from error
 
 
-def build(task: str, mechanism: str | None) -> nn.Module:
+def build(task: str, mechanism: str | None, hosts: Mapping[str, Host] | None = None) -> nn.Module:
     """Return the untrained network of a task with a mechanism, or the plain one.
+
+    Args:
+        task: a task of ``hosts``.
+        mechanism: slug of what is plugged in; none for the plain host.
+        hosts: by task; ``HOSTS`` by default.
 
     Raises:
         ValueError: if the task or the mechanism is unknown, or the mechanism has no plug for it.
     """
-    if task not in HOSTS:
-        raise ValueError(f"expected a task of {sorted(HOSTS)}, received {task!r}")
-    host = HOSTS[task]
+    hosts = HOSTS if hosts is None else hosts
+    if task not in hosts:
+        raise ValueError(f"expected a task of {sorted(hosts)}, received {task!r}")
+    host = hosts[task]
     if mechanism is None:
         return host.build(len(host.classes))
     found: Mechanism | None = mechanisms().get(mechanism)

@@ -1,8 +1,8 @@
-"""A small crowd counter for an RGB picture, a thermal picture, or both: CSCA's network, any size."""
+"""A crowd counter for an RGB picture, a thermal picture, or both: CSCA's network at any size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -11,12 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.hosts.trunk import set_stride
-from models.mechanisms.csca import (
-    AUTHORS_WIDTHS,
-    SHARED_MULTIPLE,
-    CSCANetwork,
-    SpatioChannelAttention,
-)
+from models.mechanisms.csca import SHARED_MULTIPLE, CSCANetwork, SpatioChannelAttention
 
 SMALLEST_SIDE = 32
 DENSITY_STRIDE = 8
@@ -43,31 +38,24 @@ class PlainAddition(nn.Module):
         return F.relu((rgb + shared) / 2), F.relu((thermal + shared) / 2), shared
 
 
-FUSIONS: Mapping[str, Callable[[int, int], nn.Module]] = {
-    "csca": SpatioChannelAttention,
-    "sum": PlainAddition,
-}
-"""what can join the senses, by name"""
-
-
 class CrowdCounter(nn.Module):
     """Return how many people each cell of 8 x 8 pixels holds, from one sense or both.
 
     Args:
         ratio: share of VGG-19's widths.
-        fusion: what joins the senses, a name of ``FUSIONS``.
+        fusion: builds what joins the senses from a width and L; plain: ``PlainAddition``.
         norm: train with batch norms behind the convolutions; ``without_norms`` folds them away.
-
-    Raises:
-        ValueError: if the fusion is unknown.
     """
 
-    def __init__(self, ratio: float = RATIO, fusion: str = "csca", norm: bool = False) -> None:
+    def __init__(
+        self,
+        ratio: float = RATIO,
+        fusion: Callable[[int, int], nn.Module] = SpatioChannelAttention,
+        norm: bool = False,
+    ) -> None:
         super().__init__()
-        if fusion not in FUSIONS:
-            raise ValueError(f"expected a fusion of {sorted(FUSIONS)}, received {fusion!r}")
         self.ratio, self.fusion = ratio, fusion
-        self.network = CSCANetwork(ratio, norm, FUSIONS[fusion])
+        self.network = CSCANetwork(ratio, norm, fusion)
         for stage, stride in zip(self.stages, STAGE_STRIDES, strict=True):
             set_stride(stage, stride)
 
@@ -76,7 +64,7 @@ class CrowdCounter(nn.Module):
         """Return the five stages."""
         return self.network.stages
 
-    def forward(self, rgb: Image | None, thermal: Image | None) -> Density:
+    def forward(self, rgb: Image | None, thermal: Image | None = None) -> Density:
         """Return people a cell, of the cells that the pictures reach into.
 
         Raises:
@@ -157,30 +145,3 @@ def _fold(source: nn.Sequential, target: nn.Sequential) -> None:
             fused = layer
         convolutions[index].load_state_dict(fused.state_dict())
         index += 1
-
-
-class StreamClassifier(nn.Module):
-    """Return class scores from one stream of a counter: where its convolutions learn to see first.
-
-    Names of its tensors are those of the counter's RGB stream, which starts from them.
-
-    Args:
-        classes: number of classes.
-    """
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        counter = CrowdCounter(norm=True)
-        self.network = nn.Module()
-        self.network.stages = nn.ModuleList()
-        for stage in counter.stages:
-            seen = nn.Module()
-            seen.rgb = stage.rgb
-            self.network.stages.append(seen)
-        width = int(AUTHORS_WIDTHS[-1] * counter.ratio)
-        self.classify = nn.Linear(width, classes)
-
-    def forward(self, x: Image) -> Float[Tensor, "batch class"]:
-        for stage in self.network.stages:
-            x = stage.rgb(x)
-        return self.classify(x.mean(dim=(2, 3)))

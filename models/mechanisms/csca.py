@@ -40,7 +40,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.affinity import PairwiseAffinity, ProductAffinity
-from models.mechanism import AttentionBlock, Claim, Kind, Mechanism, Paper, Reference
+from models.mechanism import (
+    AttentionBlock,
+    Claim,
+    Kind,
+    Mechanism,
+    Paper,
+    Placement,
+    Plug,
+    Reference,
+)
 
 Feature = Float[Tensor, "batch channel row column"]
 Deep = Float[Tensor, "batch deep down across"]
@@ -410,4 +419,5 @@ MECHANISM = Mechanism(
             unused=_UNUSED,
         ),
     },
+    plugs={"counter": Plug(Placement.EVERY_STAGE, SpatioChannelAttention)},
 )

@@ -9,14 +9,11 @@ from pathlib import Path
 import torch
 
 from models import weights
-from models.evaluate import measure
 from models.training.cards import write_card
 from models.training.loop import Run
 from models.training.recipes import RECIPES, Recipe
 from models.training.tasks import TASKS
-
-MEASURED_ON = {"classify": "val", "segment": "test", "stream": "val"}
-"""the split that a card reports; no recipe looks at it"""
+from models.training.trunks import TRAINED_AS
 
 
 def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
@@ -32,13 +29,15 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
         The path of the weights.
     """
     torch.manual_seed(recipe.seed)
-    host = weights.HOSTS[recipe.task]
-    network = weights.build(recipe.task, recipe.mechanism)
+    host = TRAINED_AS[recipe.task]
+    network = weights.build(recipe.task, recipe.mechanism, TRAINED_AS)
     if recipe.start is not None:
         start_from(network, recipe.start, folder)
+    if recipe.twins:
+        start_twins(network)
     task = TASKS[recipe.task](data)
     run = Run(recipe, network, runs / f"{recipe.name}.pt")
-    trained = run.train(task, host.preprocessing)
+    trained = task.finished(run.train(task, host.preprocessing))
     lends = recipe.start if recipe.frozen else None
     shares = weights.read_tensors(lends, folder) if lends else None
     path = folder / f"{recipe.name}.safetensors"
@@ -50,11 +49,8 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
             for k, v in weights.as_stored(trained).items()
         }
     )
-    split = MEASURED_ON[recipe.task]
-    metric = measure(trained, recipe.task, host.preprocessing, data / task.pack, split)
-    write_card(
-        path.with_suffix(".json"), recipe, run, trained, task, metric, split, lends, checksum, size
-    )
+    metric = task.measured(trained, host.preprocessing)
+    write_card(path.with_suffix(".json"), recipe, run, trained, task, metric, lends, checksum, size)
     return path
 
 
@@ -66,6 +62,13 @@ def start_from(network: torch.nn.Module, name: str, folder: Path) -> None:
         k: v.to(own[k].dtype) for k, v in stored.items() if k in own and own[k].shape == v.shape
     }
     network.load_state_dict(own | taken)
+
+
+def start_twins(network: torch.nn.Module) -> None:
+    """Start every tensor of the thermal stream from the RGB stream's."""
+    own = network.state_dict()
+    twins = {key: own[key.replace(".thermal.", ".rgb.")] for key in own if ".thermal." in key}
+    network.load_state_dict(own | twins)
 
 
 def main(arguments: list[str] | None = None) -> int:

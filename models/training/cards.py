@@ -15,16 +15,27 @@ from torch import nn
 from models.mechanism import mechanisms
 from models.training.loop import Run
 from models.training.recipes import Recipe
-from models.training.tasks import ClassifyTask, SegmentTask
-from models.weights import HOSTS, WeightsError, read_card
+from models.training.tasks import Task
+from models.training.trunks import TRAINED_AS
+from models.weights import WeightsError, read_card
 
 _IMAGENETTE = {
     "name": "Imagenette selection of ImageNet, 128 px (pack cls_imagenette128)",
     "terms": "ImageNet terms: non-commercial research and teaching",
 }
+_CROWDS = {
+    "name": "Crowd photographs of ShanghaiTech A, B and UCF_CC_50 with head points (pack "
+    "crowd_points); MSRS and RoadScene RGB-T pairs with points of body centres (packs rgbt_msrs, "
+    "reviewed entries, and rgbt_roadscene, annotated entries); RGB-T scenes that we render",
+    "terms": "research use only: cite Zhang et al. 2016 and Idrees et al. 2013, Tang et al. 2022; "
+    "FLIR ADAS terms for RoadScene; the rendered scenes are CC0",
+    "points": "heads in crowd photographs, body centres in RGB-T pairs",
+}
 DATA: dict[str, dict[str, str]] = {
     "classify": _IMAGENETTE,
     "stream": _IMAGENETTE,
+    "senses": _CROWDS,
+    "count": _CROWDS,
     "segment": {
         "name": "CamVid with 12-class masks, 480 x 360 (pack seg_camvid)",
         "terms": "CC BY-NC 4.0 repository; CamVid for research, cite Brostow et al. 2009",
@@ -37,15 +48,14 @@ def write_card(
     recipe: Recipe,
     run: Run,
     network: nn.Module,
-    task: ClassifyTask | SegmentTask,
+    task: Task,
     metric: dict[str, Any],
-    split: str,
     shares: str | None,
     sha256: str,
     size: int,
 ) -> None:
     """Write what one run did and measured as JSON."""
-    host = HOSTS[recipe.task]
+    host = TRAINED_AS[recipe.task]
     mechanism = mechanisms()[recipe.mechanism].name if recipe.mechanism else None
     card = {
         "name": recipe.name,
@@ -57,10 +67,10 @@ def write_card(
         "bytes": size,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trained_parameters": sum(p.numel() for p in run.network.parameters() if p.requires_grad),
-        "metric": {"split": split, **metric},
+        "metric": metric,
         "plain": _plain(recipe, path.parent),
         "data": DATA[recipe.task]
-        | {"pack": task.pack, "train": len(task.train), split: metric["count"]},
+        | {"pack": task.pack, "train": len(task.train), metric["split"]: metric["count"]},
         "classes": list(host.classes),
         "preprocessing": asdict(host.preprocessing),
         "recipe": asdict(recipe),

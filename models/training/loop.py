@@ -89,7 +89,7 @@ class Run:
         self.network.train()
         for module in self.frozen:
             module.eval()
-        steps = math.ceil(len(task.train) / self.recipe.batch)
+        steps = task.steps(self.recipe)
         bar = tqdm(
             task.batches(self.recipe, crop_at(self.recipe, self.epoch), generator),
             total=steps,
@@ -101,12 +101,9 @@ class Run:
             loss = self._step(task, preprocessing, images, targets)
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
-    def _step(
-        self, task: Task, preprocessing: Preprocessing, images: torch.Tensor, targets: torch.Tensor
-    ) -> float:
-        x = preprocessing.normalise(images).to(memory_format=torch.channels_last)
+    def _step(self, task: Task, preprocessing: Preprocessing, images: Any, targets: Any) -> float:
         with torch.autocast("cpu", torch.bfloat16):
-            scores = self.network(x)
+            scores = task.answer(self.network, preprocessing, images)
         loss = task.loss(self.recipe, scores.float(), targets)
         self.optimiser.zero_grad()
         loss.backward()
@@ -143,6 +140,8 @@ def rate_at(recipe: Recipe, epoch: float) -> float:
 
 def freeze(network: nn.Module, recipe: Recipe) -> list[nn.Module]:
     """Stop gradients where the recipe says so; return the modules that must stay in eval mode."""
+    if recipe.still_norms is not None:
+        return _norms(network, recipe.still_norms)
     if recipe.frozen is None:
         return []
     pattern = re.compile(recipe.frozen)
@@ -153,10 +152,14 @@ def freeze(network: nn.Module, recipe: Recipe) -> list[nn.Module]:
             parameter.requires_grad_(False)
     if recipe.train_norms:
         return []
+    return _norms(network, recipe.frozen)
+
+
+def _norms(network: nn.Module, pattern: str) -> list[nn.Module]:
     return [
         module
         for name, module in network.named_modules()
-        if isinstance(module, nn.BatchNorm2d) and pattern.match(f"{name}.")
+        if isinstance(module, nn.BatchNorm2d) and re.match(pattern, f"{name}.")
     ]
 
 

@@ -53,6 +53,16 @@ class Recipe:
     average: float = 0.998
     """decay of the moving average of the weights that is kept in the end"""
     seed: int = 0
+    senses: tuple[tuple[str, float], ...] = ()
+    """which share of the batches of a counter shows "rgb", "thermal" or "both" """
+    steps: int = 0
+    """batches in an epoch of a counter"""
+    misaligned: float = 0.0
+    """largest shift, in pixels of the crop, between the senses of a training pair"""
+    twins: bool = False
+    """start the thermal stream from the RGB stream"""
+    still_norms: str | None = None
+    """a pattern of batch norms whose statistics stay as they started, while all else is trained"""
     plain: str | None = None
     """the plain host under the same recipe, shown beside it on the card"""
 
@@ -147,6 +157,7 @@ def _segmenter(mechanism: str | None) -> Recipe:
     )
 
 
+# A counter learns to see from photographs, to count with either sense alone, then with both.
 _STREAM = replace(
     _CLASSIFIER,
     name="trunk-stream",
@@ -155,6 +166,42 @@ _STREAM = replace(
     cycles=((14, 1.0),),
     peak_rate=0.05,
 )
+_SENSES = Recipe(
+    name="trunk-senses",
+    task="senses",
+    mechanism=None,
+    batch=8,
+    crops=(Crop(20, 256, 256, (0.7, 1.6)), Crop(10, 320, 320, (0.8, 1.3))),
+    cycles=((30, 1.0),),
+    peak_rate=1e-3,
+    weight_decay=1e-3,
+    ratio=(1.0, 1.0),
+    start=_STREAM.name,
+    twins=True,
+    senses=(("rgb", 0.8), ("thermal", 0.2)),
+    steps=100,
+    average=0.998,
+)
+
+
+def _counter(mechanism: str | None) -> Recipe:
+    return replace(
+        _SENSES,
+        name=f"{mechanism or 'sum'}-small",
+        task="count",
+        mechanism=mechanism,
+        crops=(Crop(6, 288, 288, (0.75, 1.4)),),
+        cycles=((6, 1.0),),
+        peak_rate=3e-4,
+        attention_rate=3.0,
+        start=_SENSES.name,
+        twins=False,
+        senses=(("both", 0.6), ("rgb", 0.3), ("thermal", 0.1)),
+        misaligned=8.0,
+        still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
+        plain="sum-small",
+    )
+
 
 _ALL = (
     _CLASSIFIER,
@@ -162,6 +209,8 @@ _ALL = (
     _SEGMENTER,
     *(_segmenter(slug) for slug in (None, "nonlocal", "danet")),
     _STREAM,
+    _SENSES,
+    *(_counter(slug) for slug in (None, "csca")),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """every recipe by the name of the weights that it makes, in the order in which they are trained"""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from models.evaluate import measure
 from models.packs import (
     CAMVID_CLASSES,
     UNLABELLED,
@@ -19,7 +21,9 @@ from models.packs import (
     read_classification,
     read_segmentation,
 )
+from models.preprocessing import Preprocessing
 from models.training.augment import crop, crop_masks, jitter, random_boxes
+from models.training.crowds import CountTask, SensesTask
 from models.training.recipes import Crop, Recipe
 
 
@@ -27,29 +31,85 @@ from models.training.recipes import Crop, Recipe
 class Task(Protocol):
     """A data pack in memory, batched and scored."""
 
-    train: list[Entry]
+    pack: str
+
+    @property
+    def train(self) -> Sequence[Any]:
+        """Return what is trained on."""
+        ...
+
+    def steps(self, recipe: Recipe) -> int:
+        """Return how many batches an epoch has at most."""
+        ...
 
     def batches(
         self, recipe: Recipe, cut: Crop, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield one epoch of (pictures in 0..255, targets)."""
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield one epoch of (pictures, targets)."""
         ...
 
-    def loss(self, recipe: Recipe, scores: Tensor, targets: Tensor) -> Tensor:
+    def answer(self, network: nn.Module, preprocessing: Preprocessing, images: Any) -> Tensor:
+        """Return what a network says of a batch of pictures."""
+        ...
+
+    def loss(self, recipe: Recipe, scores: Tensor, targets: Any) -> Tensor:
         """Return the loss of one batch."""
         ...
+
+    def finished(self, network: nn.Module) -> nn.Module:
+        """Return a trained network as it is measured and stored."""
+        ...
+
+    def measured(self, network: nn.Module, preprocessing: Preprocessing) -> dict[str, Any]:
+        """Return what a card says about a network: "split", the metric and "count"."""
+        ...
+
+
+class PictureTask:
+    """What tasks have in common whose batches are RGB pictures in 0..255."""
+
+    train: list[Entry]
+    task: str
+    pack: str
+    measured_on: str
+    """the split that a card reports; no recipe looks at it"""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / self.pack
+
+    def finished(self, network: nn.Module) -> nn.Module:
+        """Return the network as it is."""
+        return network
+
+    def measured(self, network: nn.Module, preprocessing: Preprocessing) -> dict[str, Any]:
+        """Return the metric on the split that no recipe looks at."""
+        found = measure(network, self.task, preprocessing, self.folder, self.measured_on)
+        return {"split": self.measured_on, **found}
+
+    def steps(self, recipe: Recipe) -> int:
+        """Return the number of batches that show every picture once."""
+        return math.ceil(len(self.train) / recipe.batch)
+
+    def answer(self, network: nn.Module, preprocessing: Preprocessing, images: Tensor) -> Tensor:
+        """Return the network's scores."""
+        x = preprocessing.normalise(images).to(memory_format=torch.channels_last)
+        scores: Tensor = network(x)
+        return scores
 
 
 def _load(entries: list[Entry], what: str) -> Tensor:
     return torch.stack(list(tqdm(load_all(entries), desc=what, total=len(entries), leave=False)))
 
 
-class ClassifyTask:
+class ClassifyTask(PictureTask):
     """Imagenette pictures of 128 x 128 with one label each."""
 
+    task = "classify"
     pack = "cls_imagenette128"
+    measured_on = "val"
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.train = read_classification(folder / self.pack, "train")
         self.pixels = _load(self.train, "reading pictures")
         self.labels = torch.tensor([entry.label for entry in self.train])
@@ -67,12 +127,15 @@ class ClassifyTask:
         return F.cross_entropy(scores, targets, label_smoothing=0.1)
 
 
-class SegmentTask:
+class SegmentTask(PictureTask):
     """CamVid frames of 360 x 480 with a class a pixel; rare classes may weigh more."""
 
+    task = "segment"
     pack = "seg_camvid"
+    measured_on = "test"
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.train = read_segmentation(folder / self.pack, "train")
         self.pixels = _load(self.train, "reading pictures")
         self.masks = torch.stack([entry.classes() for entry in self.train])
@@ -96,8 +159,10 @@ class SegmentTask:
         return F.cross_entropy(scores, targets, weight=weight, ignore_index=UNLABELLED)
 
 
-TASKS: dict[str, type[ClassifyTask] | type[SegmentTask]] = {
+TASKS: dict[str, Callable[[Path], Task]] = {
     "classify": ClassifyTask,
     "segment": SegmentTask,
     "stream": ClassifyTask,
+    "senses": SensesTask,
+    "count": CountTask,
 }

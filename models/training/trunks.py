@@ -1,0 +1,52 @@
+"""Networks that only training knows: where a counter's streams learn to see, and then to count."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.hosts.crowd import CrowdCounter, PlainAddition
+from models.mechanism import Plug
+from models.mechanisms.csca import AUTHORS_WIDTHS
+from models.packs import IMAGENETTE_CLASSES
+from models.preprocessing import Preprocessing
+from models.weights import HOSTS, Host
+
+
+class StreamClassifier(nn.Module):
+    """Return class scores from one stream of a counter: where its convolutions learn to see first.
+
+    The names of its tensors are those of the counter's RGB stream, which starts from them.
+
+    Args:
+        classes: number of classes.
+    """
+
+    def __init__(self, classes: int, plug: Plug | None = None) -> None:
+        super().__init__()
+        counter = CrowdCounter(norm=True)
+        streams = (nn.ModuleDict({"rgb": stage.get_submodule("rgb")}) for stage in counter.stages)
+        self.network = nn.ModuleDict({"stages": nn.ModuleList(streams)})
+        self.classify = nn.Linear(int(AUTHORS_WIDTHS[-1] * counter.ratio), classes)
+
+    def forward(self, x: Float[Tensor, "batch 3 row column"]) -> Float[Tensor, "batch class"]:
+        """Return one score a class."""
+        stages: nn.Module = self.network["stages"]
+        for stage in stages.children():
+            x = stage["rgb"](x)  # type: ignore[index]
+        scores: Tensor = self.classify(x.mean(dim=(2, 3)))
+        return scores
+
+
+def _with_norms(classes: int, plug: Plug | None = None) -> CrowdCounter:
+    return CrowdCounter(fusion=plug.build if plug is not None else PlainAddition, norm=True)
+
+
+TRAINED_AS: dict[str, Host] = HOSTS | {
+    "stream": Host(
+        "stream", StreamClassifier, IMAGENETTE_CLASSES, Preprocessing((128, 128), fit="short")
+    ),
+    "senses": Host("counter", _with_norms, HOSTS["count"].classes, HOSTS["count"].preprocessing),
+    "count": Host("counter", _with_norms, HOSTS["count"].classes, HOSTS["count"].preprocessing),
+}
+"""by task, what is built for training: a counter has batch norms until it is stored"""
