@@ -6,20 +6,23 @@ Idea
     point it probably belongs to, and ask that the shares of each point sum to 1.
 
 Equation
-    p(nᵢ | x) = softmax over the points of -‖x - zᵢ‖² / 2σ²                        (paper: eq. 6-8)
-    E[cᵢ] = Σₓ p(nᵢ | x) D(x),  loss = Σᵢ |tᵢ - E[cᵢ]|                            (paper: eq. 12-15)
+    p(nᵢ | x) = softmax over the points of -‖x - zᵢ‖² / 2σ²                       (paper: section 3)
+    E[cᵢ] = Σₓ p(nᵢ | x) D(x),  loss = Σᵢ |tᵢ - E[cᵢ]|
     One more, imagined point takes what is far from everybody; its target is 0. With d a share of
     the picture's shorter side, its squared distance is (d - ‖x - z‖)² in the paper and in the code
-    of CSCA, and d² / ‖x - z‖² in the paper's own code, z being the nearest point.
+    of CSCA, and d² / ‖x - z‖² in the paper's own code at first, z being the nearest point.
 
 Reading the map
     A column of the posterior is one cell: the shares of the points, which sum to 1. A row is one
     point's territory; its product with the density is how many people the network found there.
 
 Limits
-    The background of "difference" lies close not only far away but on a circle of radius d around
-    each point; inside it the point wins, and beyond 2 d the background. Nothing tells the network
-    how people are spread inside a territory.
+    The background takes over where the nearest point is farther than d / 2 in the first form and
+    farther than √d in the second, which therefore depends on how large a pixel is. Nothing tells
+    the network how people are spread inside a territory.
+
+Source: Ma, Wei, Hong, Gong, Bayesian Loss for Crowd Count Estimation with Point Supervision,
+ICCV 2019, arXiv:1908.03684.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class Background(Enum):
     DIFFERENCE = "difference"
     """d minus the distance to the nearest point: the paper's equation, and what CSCA trains with"""
     RATIO = "ratio"
-    """d squared over the squared distance to the nearest point: the code of the paper's authors"""
+    """d squared over the squared distance to the nearest point: the paper's own code at first"""
 
 
 def posterior(
@@ -68,10 +71,15 @@ def posterior(
     Returns:
         One row a point and, last, one for the background; cells row by row. Without points all
         belongs to the background, and without that too there are no rows.
+
+    Raises:
+        ValueError: if the points are not pairs.
     """
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"expected points of (x, y), received {tuple(points.shape)}")
     squares = _squared_distances(points, cells, stride)
     if background_ratio is not None:
-        reach = st_size * background_ratio
+        reach = squares.new_tensor(st_size) * background_ratio
         squares = torch.cat([squares, _from_background(squares, reach, background)])
     return (-squares / (2 * sigma**2)).softmax(dim=0)
 
@@ -94,7 +102,7 @@ def _square_of(at: Float[Tensor, "n 1"], centre: Float[Tensor, " m"]) -> Float[T
 
 
 def _from_background(
-    squares: Float[Tensor, "n cell"], reach: float, background: Background
+    squares: Float[Tensor, "n cell"], reach: Float[Tensor, ""], background: Background
 ) -> Float[Tensor, "1 cell"]:
     if not len(squares):
         return squares.new_zeros(1, squares.shape[1])
@@ -113,8 +121,8 @@ class BayesianLoss(nn.Module):
         background_ratio: as for ``posterior``.
         background: as for ``posterior``.
 
-    Source: Ma, Wei, Hong, Gong, Bayesian Loss for Crowd Count Estimation with Point Supervision,
-    ICCV 2019.
+    Raises:
+        ValueError: if stride or sigma is not positive.
     """
 
     def __init__(
@@ -185,8 +193,8 @@ class BayesianLoss(nn.Module):
     ) -> Float[Tensor, " point"]:
         """Return how many people the density has for each point and, last, for the background."""
         rows, columns = density.shape
-        # Half precision cannot tell cells of a large crop apart.
         shares = self.posterior(points.to(density.device), st_size, (rows, columns))
+        # Sums of half precision would lose people; the points say how precise to be.
         return (shares * density.flatten().to(shares.dtype)).sum(dim=1)
 
     def posterior(
