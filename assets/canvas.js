@@ -205,6 +205,8 @@ class Instrument {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPING)) return;
+    // The page may have other tabs, and this one may be behind them.
+    if (!this.desk.root.checkVisibility()) return;
     if (event.key === "o" && this.payload) {
       this.set({ attention: !this.state.attention || this.state.classes, classes: false });
     }

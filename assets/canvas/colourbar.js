@@ -28,7 +28,7 @@ export class ColourBar {
     this.scale = scale;
     this.colours(scale, look);
     this.low.textContent = number(scale.low);
-    this.middle.textContent = scale.signed ? "0" : "";
+    this.middle.textContent = scale.signed ? number((scale.low + scale.high) / 2) : "";
     this.high.textContent = number(scale.high);
     this.label.textContent = [legend.label, ...legend.ticks.map((tick) => tick.label)].join(" · ");
     this.note.textContent = note;

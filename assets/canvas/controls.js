@@ -1,6 +1,7 @@
 // The compact controls: what is shown (above the picture) and how it is drawn (below it).
 
 import { h } from "./dom.js";
+import { button, choice, menu, options, press } from "./fields.js";
 
 const HOLD = 350;
 
@@ -8,19 +9,19 @@ export class Controls {
   /** act: {change(part of the state), chooseSite(path), chooseHead(head), reset(), projector()} */
   constructor(act) {
     this.act = act;
-    this.site = this.menu("site", (value) => act.chooseSite(value));
-    this.head = this.menu("head", (value) => act.chooseHead(value === "mean" ? value : +value));
-    this.colormap = this.menu("colormap", (value) => act.change({ colormap: value }));
-    this.scale = this.choice("scale", ["row", "fixed"], (value) => act.change({ scale: value }));
-    this.cells = this.choice("cells", ["cells", "smooth"],
+    this.site = menu("site", (value) => act.chooseSite(value));
+    this.head = menu("head", (value) => act.chooseHead(value === "mean" ? value : +value));
+    this.colormap = menu("colormap", (value) => act.change({ colormap: value }));
+    this.scale = choice("scale", ["row", "fixed"], (value) => act.change({ scale: value }));
+    this.cells = choice("cells", ["cells", "smooth"],
       (value) => act.change({ smooth: value === "smooth" }));
     this.opacity = h("input", { type: "range", min: "0", max: "1", step: "0.05",
       oninput: () => act.change({ opacity: +this.opacity.value }) });
     this.opacityLabel = h("span");
-    this.attention = this.button((event) => this.switchAttention(event));
-    this.classes = this.button(() => act.change({ classes: !this.state.classes }));
-    this.resetButton = this.button(() => act.reset());
-    this.projector = this.button(() => act.projector());
+    this.attention = button((event) => this.switchAttention(event));
+    this.classes = button(() => act.change({ classes: !this.state.classes }));
+    this.resetButton = button(() => act.reset());
+    this.projector = button(() => act.projector());
     this.projector.classList.add("va-larger");
     this.above = h("div", { class: "va-controls" }, this.site.root, this.head.root,
       h("span", { class: "va-space" }), this.projector, this.classes, this.attention);
@@ -29,24 +30,6 @@ export class Controls {
       h("label", { class: "va-field va-slider" }, this.opacityLabel, this.opacity),
       h("span", { class: "va-space" }), this.resetButton);
     this.holdAttention();
-  }
-
-  menu(name, chosen) {
-    const label = h("span");
-    const select = h("select", { "data-name": name, onchange: () => chosen(select.value) });
-    return { label, select, root: h("label", { class: `va-field va-menu-${name}` }, label, select) };
-  }
-
-  choice(name, values, chosen) {
-    const label = h("span");
-    const buttons = values.map((value) => h("button",
-      { type: "button", "data-value": value, onclick: () => chosen(value) }));
-    return { label, buttons, root: h("div", { class: "va-choice", role: "group", "data-name": name }, label,
-      h("span", { class: "va-segments" }, ...buttons)) };
-  }
-
-  button(pressed) {
-    return h("button", { type: "button", class: "va-button", onclick: pressed });
   }
 
   /** A short press switches the attention; a long one hides it for as long as it lasts. */
@@ -130,20 +113,7 @@ export class Controls {
   }
 }
 
-function options(select, entries) {
-  const wanted = JSON.stringify(entries);
-  if (select.dataset.entries === wanted) return;
-  select.dataset.entries = wanted;
-  select.replaceChildren(...entries.map(([value, label]) => h("option", { value }, label)));
-}
-
 /** The classes are drawn in the place of the attention. */
 function attentionShown(state) {
   return state.attention && !state.classes;
-}
-
-function press(buttons, value) {
-  for (const button of buttons) {
-    button.setAttribute("aria-pressed", String(button.dataset.value === value));
-  }
 }

@@ -82,7 +82,7 @@ export class Facts {
   }
 }
 
-function swatch(colour) {
+export function swatch(colour) {
   return h("i", { class: "va-swatch", style: `background: ${colour}`, "aria-hidden": "true" });
 }
 
@@ -103,7 +103,7 @@ function legend(prediction, say) {
       h("span", { class: "va-value" }, percent(prediction.share[i])))));
 }
 
-function checkRow(check, say) {
+export function checkRow(check, say) {
   const verdict = say(check.passed ? "facts.passed" : "facts.failed");
   return h("div", { class: "va-check" }, mark(check.passed),
     h("span", { class: "va-check-name" }, check.label ?? check.name),

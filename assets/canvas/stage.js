@@ -122,14 +122,14 @@ export class Stage {
 }
 
 /** At least 9 px on screen, so that small cells can be seen; same centre. */
-function grown([left, top, width, height]) {
+export function grown([left, top, width, height]) {
   const across = Math.max(width, 9);
   const down = Math.max(height, 9);
   return [left + (width - across) / 2, top + (height - down) / 2, across, down];
 }
 
 /** Stroke a path dark and wide, then light and thin: legible on any ground. */
-function twice(context, width, path, dash = []) {
+export function twice(context, width, path, dash = []) {
   for (const [colour, extra] of [["rgba(0, 0, 0, 0.7)", 1.75], ["rgba(255, 255, 255, 0.95)", 0]]) {
     context.strokeStyle = colour;
     context.lineWidth = width + extra;
@@ -141,7 +141,7 @@ function twice(context, width, path, dash = []) {
   context.setLineDash([]);
 }
 
-function drawQuery(context, [left, top, across, down], width, height, pinned) {
+export function drawQuery(context, [left, top, across, down], width, height, pinned) {
   const x = left + across / 2;
   const y = top + down / 2;
   context.globalAlpha = pinned ? 0.75 : 0.5;

@@ -73,6 +73,10 @@ let language = first;
 place.addEventListener("vizattn:projector", (event) => {
   document.body.classList.toggle("va-projector-page", event.detail.on);
 });
+new MutationObserver(() => {
+  const on = document.body.classList.contains("va-projector-page");
+  if (on !== instrument.desk.projecting) instrument.setProjector(on);
+}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 let latest = 0;
 const show = async (file, serial) => {
   latest = serial;
@@ -143,23 +147,23 @@ def shown(
 
     The payload is written to a file of Gradio's cache; ``delete_cache`` of the Blocks removes it.
     """
-    file = None if payload is None else _filed(payload)
-    return _message(language, payload=file, selection=selection)
+    file = None if payload is None else filed(_encoded(payload), "analysis.json")
+    return message(language, payload=file, selection=selection)
 
 
 def waiting(words: str | None, language: str = DEFAULT_LANGUAGE) -> Value:
     """Return the value that says what is being waited for over the old picture; None ends it."""
-    return _message(language, busy=words)
+    return message(language, busy=words)
 
 
 def selected(selection: Mapping[str, Any], language: str = DEFAULT_LANGUAGE) -> Value:
     """Return the value that applies a selection, or a part of one, to the picture on show."""
-    return _message(language, selection=selection)
+    return message(language, selection=selection)
 
 
 def spoken(language: str) -> Value:
     """Return the value that puts the instrument's own words into another language."""
-    return _message(language)
+    return message(language)
 
 
 def on_selection(
@@ -183,28 +187,31 @@ def on_selection(
     return cast(Dependency, attach(listener, inputs=inputs, outputs=outputs, **settings))
 
 
-def texts_of(language: str) -> dict[str, str]:
-    """Return the instrument's words of a language, by key without the area.
+def texts_of(language: str, *areas: str) -> dict[str, str]:
+    """Return the words of some areas (the instrument's by default), by key without the area.
 
     Raises:
         ValueError: if the language is unknown.
     """
-    area = "canvas."
-    texts = catalogue(language)
-    return {key[len(area) :]: text for key, text in texts.items() if key.startswith(area)}
+    texts = {}
+    for key, words in catalogue(language).items():
+        area, _, name = key.partition(".")
+        if area in (areas or ("canvas",)):
+            texts[name] = words
+    return texts
 
 
 @cache
-def bundle() -> str:
-    """Return assets/canvas.js and what it imports as one text that returns its exports.
+def bundle(entry: str = ENTRY) -> str:
+    """Return a script of assets/ and what it imports as one text that returns its exports.
 
     Each module becomes a function of its own, in the order of the imports, so that names that are
     private to a module stay so.
     """
     order: list[Path] = []
-    _visit(ASSETS / ENTRY, order)
+    _visit(ASSETS / entry, order)
     modules = "\n".join(_wrapped(path) for path in order)
-    return f"const modules = {{}};\n{modules}\nreturn modules[{json.dumps(ENTRY)}];"
+    return f"const modules = {{}};\n{modules}\nreturn modules[{json.dumps(entry)}];"
 
 
 def _visit(path: Path, order: list[Path]) -> None:
@@ -251,15 +258,22 @@ def _script(language: str) -> str:
     return _LOAD % parts
 
 
-def _message(language: str, **parts: Any) -> Value:
-    """Return one value for the component; payload and busy may be None, which has a meaning."""
+def message(language: str, **parts: Any) -> Value:
+    """Return one value for a component; a part that is None has a meaning of its own.
+
+    Raises:
+        ValueError: if the language is unknown.
+    """
     if language not in LANGUAGES:
         raise ValueError(f"expected a language of {LANGUAGES}, received {language!r}")
     return {"serial": next(_SERIAL), "language": language} | parts
 
 
-def _filed(payload: Mapping[str, Any]) -> Value:
-    """Write a payload where Gradio serves it; Gradio adds the address as ``url``."""
-    content = json.dumps(payload, ensure_ascii=False).encode()
-    path = save_bytes_to_cache(content, "analysis.json", get_upload_folder())
+def filed(content: bytes, name: str) -> Value:
+    """Write a file where Gradio serves it; Gradio adds the address as ``url``."""
+    path = save_bytes_to_cache(content, name, get_upload_folder())
     return dict(FileData(path=path).model_dump())
+
+
+def _encoded(payload: Mapping[str, Any]) -> bytes:
+    return json.dumps(payload, ensure_ascii=False).encode()
