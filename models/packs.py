@@ -120,6 +120,30 @@ class CrowdEntry:
         """Return the picture's RGB values."""
         return Entry(self.image).pixels()
 
+    def size(self) -> tuple[int, int]:
+        """Return the (width, height) of the picture in pixels."""
+        with Image.open(self.image) as picture:
+            return picture.size
+
+    def rgb_at(self, size: tuple[int, int]) -> Float[Tensor, "3 row column"]:
+        """Return RGB values of 0..255 at a (width, height), antialiased."""
+        with Image.open(self.image) as picture:
+            resized = picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+        return _channels_first(np.asarray(resized, dtype=np.float32))
+
+    def thermal_at(self, size: tuple[int, int], shift: int = 0) -> Float[Tensor, "1 row column"]:
+        """Return thermal levels at a (width, height), antialiased.
+
+        Args:
+            size: (width, height) in pixels.
+            shift: pixels of the original that the picture is moved to the right first, its left
+                edge repeated where nothing is known.
+        """
+        levels = self.thermal_pixels()[0].numpy()
+        moved = np.pad(levels, ((0, 0), (shift, 0)), mode="edge")[:, : levels.shape[1]]
+        resized = Image.fromarray(moved).resize(size, Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(resized, dtype=np.float32))[None]
+
     def thermal_pixels(self) -> UInt8[Tensor, "1 row column"]:
         """Return the thermal picture's levels; raises PackError where there is none."""
         if self.thermal is None:

@@ -54,6 +54,6 @@ def test_the_declaration_is_complete(slug: str) -> None:
     assert paper.url == f"https://arxiv.org/abs/{paper.arxiv}"
     assert mechanism.variants
     assert mechanism.references
+    assert any(reference.attention for reference in mechanism.references.values())
     for reference in mechanism.references.values():
-        assert reference.attention
         assert set(reference.positional) <= set(inspect.signature(reference.build).parameters)

@@ -99,7 +99,7 @@ def test_attention_stands_beside_the_plain_host(name: str) -> None:
         assert plain is None
         return
     assert mechanism in mechanisms()
-    assert plain["name"] == f"{card(name).task}-plain"
+    assert plain["name"] == RECIPES[name].plain
     theirs = card(plain["name"])
     assert plain["metric"] == theirs.metric
     assert plain["parameters"] == theirs.facts["parameters"]

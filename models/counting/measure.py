@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from models.counting.game import game_of_points
+from models.hosts.crowd import DENSITY_STRIDE
 from models.packs import CrowdEntry
 from models.preprocessing import Preprocessing, normalise_thermal
 
 LEVELS = (0, 1, 2, 3)
 """of GAME: 1, 4, 16 and 64 cells"""
-_STRIDE = 8
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def mean_predictor(train: Sequence[CrowdEntry], entries: Sequence[CrowdEntry]) -
     mean = sum(len(entry.points) for entry in train) / len(train)
 
     def even(entry: CrowdEntry) -> list[float]:
-        with Image.open(entry.image) as picture:
-            width, height = picture.size
+        width, height = entry.size()
         density = torch.full((64, 64), mean / 64**2)
         points = entry.points * torch.tensor([64 / width, 64 / height])
         return _compared(density, points)
@@ -87,22 +85,16 @@ def density_of(
     Raises:
         ValueError: if the entry has nothing of what should be shown.
     """
-    with Image.open(entry.image) as picture:
-        original = picture.size
-        size = _model_size(preprocessing, original)
-        rgb = _channels(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+    original = entry.size()
+    size = _model_size(preprocessing, original)
+    rgb = preprocessing.normalise(entry.rgb_at(size)[None]) if shown.rgb else None
     thermal = None
     if shown.thermal and entry.thermal is not None:
-        with Image.open(entry.thermal) as picture:
-            moved = _moved(picture.convert("L"), shown.shift)
-            thermal = _channels(moved.resize(size, Image.Resampling.BILINEAR))
-    if not shown.rgb and thermal is None:
+        thermal = normalise_thermal(entry.thermal_at(size, shown.shift)[None])
+    if rgb is None and thermal is None:
         raise ValueError(f"{entry.image.name}: expected a thermal picture, found none")
     with torch.inference_mode():
-        density = network(
-            preprocessing.normalise(rgb) if shown.rgb else None,
-            normalise_thermal(thermal) if thermal is not None else None,
-        )
+        density = network(rgb, thermal)
     return density[0, 0].float(), (size[0] / original[0], size[1] / original[1])
 
 
@@ -110,7 +102,7 @@ def _errors(
     network: nn.Module, preprocessing: Preprocessing, entry: CrowdEntry, shown: Shown
 ) -> list[float]:
     density, scale = density_of(network, preprocessing, entry, shown)
-    return _compared(density, entry.points * torch.tensor(scale) / _STRIDE)
+    return _compared(density, entry.points * torch.tensor(scale) / DENSITY_STRIDE)
 
 
 def _compared(density: Tensor, points: Tensor) -> list[float]:
@@ -138,19 +130,6 @@ def _model_size(preprocessing: Preprocessing, original: tuple[int, int]) -> tupl
     wide, high = (columns, rows) if original[0] >= original[1] else (rows, columns)
     scale = min(wide / original[0], high / original[1])
     return max(32, round(original[0] * scale)), max(32, round(original[1] * scale))
-
-
-def _channels(picture: Image.Image) -> Float[Tensor, "1 channel row column"]:
-    array = np.array(picture, dtype=np.float32)
-    return torch.from_numpy(array if array.ndim == 3 else array[:, :, None]).permute(2, 0, 1)[None]
-
-
-def _moved(picture: Image.Image, shift: int) -> Image.Image:
-    """Return a picture moved to the right, its left edge repeated where nothing is known."""
-    if not shift:
-        return picture
-    array = np.asarray(picture)
-    return Image.fromarray(np.pad(array, ((0, 0), (shift, 0)), mode="edge")[:, :-shift])
 
 
 def _progress(entries: Sequence[CrowdEntry]) -> Any:

@@ -18,6 +18,8 @@ DENSITY_STRIDE = 8
 """model pixels that one cell of the density map is wide"""
 STAGE_STRIDES = (2, 4, 8, 16, 16)
 """model pixels that one cell of each stage's maps is wide"""
+_LEAST_PADDED = 64
+"""the smallest side at which the deepest maps have the four cells that they are pooled by"""
 RATIO = 0.25
 """share of VGG-19's widths that the bundled counters have"""
 
@@ -109,11 +111,13 @@ def _check(given: list[Image]) -> None:
         raise ValueError(f"expected two pictures of one size, received {shapes}")
 
 
-def _padded(picture: Image) -> Image:
+def _padded(picture: Image) -> Float[Tensor, "batch 3 down across"]:
     # Zeros are the mean colour: nothing to count. Sides of this multiple can be re-assembled at
     # every stage, and the picture keeps the top left corner, so that its cells stay where they are.
-    rows, columns = picture.shape[2:]
-    return F.pad(picture, (0, -columns % SHARED_MULTIPLE, 0, -rows % SHARED_MULTIPLE))
+    rows, columns = (
+        max(_LEAST_PADDED, -(-n // SHARED_MULTIPLE) * SHARED_MULTIPLE) for n in picture.shape[2:]
+    )
+    return F.pad(picture, (0, columns - picture.shape[3], 0, rows - picture.shape[2]))
 
 
 def without_norms(trained: CrowdCounter) -> CrowdCounter:

@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.affinity import PairwiseAffinity, ProductAffinity
+from models.hosts.vgg import CONVOLUTIONS, WIDTHS, vgg_stage
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -55,10 +56,6 @@ Feature = Float[Tensor, "batch channel row column"]
 Deep = Float[Tensor, "batch deep down across"]
 Senses = tuple[Tensor, Tensor, Tensor]
 
-AUTHORS_WIDTHS = (64, 128, 256, 512, 512)
-"""channels of the five stages at ratio 1"""
-CONVOLUTIONS = (2, 2, 4, 4, 4)
-"""of each stage, as in VGG-19"""
 RUNS_LOG2 = (4, 3, 2, 1, 1)
 """L of each stage"""
 SHARED_MULTIPLE = 32
@@ -204,26 +201,6 @@ class SpatioChannelAttention(nn.Module):
         return F.relu((rgb + shared) / 2), F.relu((thermal + shared) / 2), shared
 
 
-def vgg_stage(channels: int, layers: Sequence[int | str], norm: bool = False) -> nn.Sequential:
-    """Return 3 x 3 convolutions with ReLU, and pooling by 2 where ``layers`` has "M".
-
-    Args:
-        channels: channels of the input.
-        layers: output channels of each convolution, or "M".
-        norm: put a batch norm behind each convolution; ``without_norms`` folds them away.
-    """
-    parts: list[nn.Module] = []
-    for layer in layers:
-        if layer == "M":
-            parts.append(nn.MaxPool2d(2, ceil_mode=True))
-            continue
-        width = int(layer)
-        parts.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
-        parts += [nn.BatchNorm2d(width), nn.ReLU()] if norm else [nn.ReLU()]
-        channels = width
-    return nn.Sequential(*parts)
-
-
 class CSCAStage(nn.Module):
     """Return (RGB, thermal, shared) features of one stage: a piece of VGG a sense, then the fusion.
 
@@ -278,7 +255,7 @@ class CSCANetwork(nn.Module):
         fusion: Callable[[int, int], nn.Module] = SpatioChannelAttention,
     ) -> None:
         super().__init__()
-        widths = [int(width * ratio) for width in AUTHORS_WIDTHS]
+        widths = [int(width * ratio) for width in WIDTHS]
         self.stages = nn.ModuleList()
         channels = 3
         for index, (width, count) in enumerate(zip(widths, CONVOLUTIONS, strict=True)):

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.hosts.crowd import CrowdCounter, PlainAddition
+from models.hosts.vgg import WIDTHS
 from models.mechanism import Plug
-from models.mechanisms.csca import AUTHORS_WIDTHS
 from models.packs import IMAGENETTE_CLASSES
 from models.preprocessing import Preprocessing
 from models.weights import HOSTS, Host
@@ -27,7 +27,7 @@ class StreamClassifier(nn.Module):
         counter = CrowdCounter(norm=True)
         streams = (nn.ModuleDict({"rgb": stage.get_submodule("rgb")}) for stage in counter.stages)
         self.network = nn.ModuleDict({"stages": nn.ModuleList(streams)})
-        self.classify = nn.Linear(int(AUTHORS_WIDTHS[-1] * counter.ratio), classes)
+        self.classify = nn.Linear(int(WIDTHS[-1] * counter.ratio), classes)
 
     def forward(self, x: Float[Tensor, "batch 3 row column"]) -> Float[Tensor, "batch class"]:
         """Return one score a class."""
