@@ -13,7 +13,9 @@ from PIL import Image
 from torch import nn
 
 from models import weights
+from models.hosts.crowd import CrowdCounter
 from models.mechanism import blocks_of
+from models.mechanisms.csca import ModalityGate
 from models.preprocessing import Preprocessing
 from models.weights import HOSTS, Card
 from vizattn.networks import Network
@@ -22,17 +24,22 @@ from vizattn.networks import Network
 PREPROCESSING = {
     "classify": Preprocessing((64, 64), fit="short"),
     "segment": Preprocessing((96, 128), fit="inside"),
+    "count": Preprocessing((96, 128), fit="inside"),
 }
+PEOPLE = 0.05
+"""that an untrained counter sees in a cell, on the mean"""
 SHARPER = 3.0
 
 
-def small_network(task: str, mechanism: str | None, seed: int = 0) -> Network:
+def small_network(
+    task: str, mechanism: str | None, seed: int = 0, name: str | None = None
+) -> Network:
     """Return an untrained network of a task whose zero-initialised blocks have been woken."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = weights.build(task, mechanism)
-        _wake(module)
-    name = f"{task}-{mechanism or 'plain'}"
+        _wake(module, *_noise(task))
+    name = name or f"{task}-{mechanism or 'plain'}"
     digest = hashlib.sha256(f"{name} {seed}".encode()).hexdigest()
     return Network(name, module.eval(), _card(name, task, mechanism, digest), torch.device("cpu"))
 
@@ -54,7 +61,13 @@ def scene(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def _wake(module: nn.Module) -> None:
+def _noise(task: str) -> list[torch.Tensor]:
+    """Return random pictures, smooth as real ones are: one for each input of a task's network."""
+    senses = 2 if task == "count" else 1
+    return [torch.randn(8, 3, 64, 96).cumsum(dim=2).cumsum(dim=3) / 20 for _ in range(senses)]
+
+
+def _wake(module: nn.Module, *images: torch.Tensor) -> None:
     """Open what starts closed, and sharpen attention, so that maps differ from place to place."""
     for child in module.modules():
         if isinstance(child, nn.BatchNorm2d):
@@ -63,6 +76,11 @@ def _wake(module: nn.Module) -> None:
         gamma = getattr(child, "gamma", None)
         if isinstance(gamma, nn.Parameter):
             nn.init.constant_(gamma, 0.7)
+    if isinstance(module, CrowdCounter):
+        # So many layers without norms would let nothing through.
+        for child in module.modules():
+            if isinstance(child, nn.Conv2d):
+                nn.init.kaiming_normal_(child.weight)
     for block in blocks_of(module).values():
         for child in block.modules():
             if isinstance(child, nn.Conv2d | nn.Linear):
@@ -72,11 +90,37 @@ def _wake(module: nn.Module) -> None:
     for norm in norms:
         norm.momentum = None
     with torch.no_grad():
-        module.train()(torch.randn(8, 3, 64, 96).cumsum(dim=2).cumsum(dim=3) / 20)
+        module.train()(*images)
+    if isinstance(module, CrowdCounter):
+        _see_people(module, *images)
+
+
+def _see_people(counter: CrowdCounter, *images: torch.Tensor) -> None:
+    """Scale the last layer until there is a number of people worth counting."""
+    last = counter.network.head[-1]
+    gates = [block for block in blocks_of(counter).values() if isinstance(block, ModalityGate)]
+    handles = [gate.register_forward_pre_hook(_balance) for gate in gates]
+    with torch.no_grad():
+        counter.eval()(*images)
+    for handle in handles:
+        handle.remove()
+    with torch.no_grad():
+        last.bias.zero_()
+        last.weight.mul_(PEOPLE / counter.eval()(*images).mean())
+
+
+def _balance(gate: ModalityGate, given: tuple[torch.Tensor, ...]) -> None:
+    """Scale a gate until it trusts now one sense, now the other."""
+    contexts = torch.cat([given[3], given[2]], dim=1)
+    for trust in (gate.trust_rgb, gate.trust_thermal):
+        trust.bias.zero_()
+        logits = trust(contexts)
+        trust.weight.div_(logits.std())
+        trust.bias.fill_(-logits.mean() / logits.std())
 
 
 def _card(name: str, task: str, mechanism: str | None, digest: str) -> Card:
-    metric = {"split": "val", "accuracy": 0.1, "miou": 0.1, "count": 10}
+    metric = {"split": "val", "accuracy": 0.1, "miou": 0.1, "mae": 9.0, "count": 10}
     facts = {
         "name": name,
         "task": task,
@@ -88,5 +132,6 @@ def _card(name: str, task: str, mechanism: str | None, digest: str) -> Card:
         "parameters": 1,
         "classes": list(HOSTS[task].classes),
         "preprocessing": asdict(PREPROCESSING[task]),
+        "points": "heads",
     }
     return Card(name, task, mechanism, None, digest, metric, facts)
