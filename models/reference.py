@@ -1,11 +1,12 @@
-"""Replay a file of reference numbers, made by a paper's original code, through our module."""
+"""Replay a file of reference numbers, made by a paper's original code, through ours."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from models.affinity import PairwiseAffinity
-from models.mechanism import AttentionBlock, Derived, Mechanism, Reference, mechanisms
+from models.counting.procedure import Procedure, Recording, procedures
+from models.mechanism import AttentionBlock, Derived, Reference, mechanisms
 
 TOLERANCE = 1e-5
 """largest difference that passes, absolute plus relative"""
@@ -50,32 +52,33 @@ class Replay:
 
 
 def replay(path: Path | str, dtype: torch.dtype = torch.float64) -> Replay:
-    """Build our module from a reference file, run its inputs and compare all it holds.
+    """Build our module, or find our function, run the file's inputs and compare all it holds.
 
     The default precision is double, so that what differs is the original's rounding and not also
     ours.
 
     Args:
         path: a safetensors file of the reference format.
-        dtype: precision in which our module runs.
+        dtype: precision in which ours runs.
 
     Raises:
         ReferenceFileError: if the file cannot be read, its mechanism or class is unknown here, or
-            its arguments, tensors and parameters do not fit our module.
+            its arguments, tensors and parameters do not fit ours.
     """
     path = Path(path)
     tensors, metadata = _read(path)
     slug = metadata.get("slug", path.stem)
-    mechanism, reference = _find(slug, metadata)
+    name, results_of = _find(slug, metadata)
     try:
-        network = _build(reference, slug, metadata).to(dtype).eval()
-        _load(network, reference, tensors)
-        ours = _run(network, reference, tensors, dtype)
-        compared = _compare_all(ours, tensors)
+        compared = _compare_all(results_of(tensors, dtype), tensors)
     except _UNFIT as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ReferenceFileError(f"{path.name} does not fit {mechanism.slug}: {reason}") from error
+        raise ReferenceFileError(f"{path.name} does not fit {name}: {reason}") from error
     return Replay(path, slug, compared)
+
+
+Results = Callable[[dict[str, Tensor], torch.dtype], dict[str, Tensor]]
+"""from a file's tensors and our precision, what ours makes of them by the file's names"""
 
 
 _UNFIT = (
@@ -102,25 +105,61 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ReferenceFileError(f"{path} cannot be read: {reason}") from error
 
 
-def _find(slug: str, metadata: dict[str, str]) -> tuple[Mechanism, Reference]:
-    known = mechanisms()
-    mechanism = known.get(metadata.get("mechanism") or slug.split("__")[0])
-    if mechanism is None:
-        raise ReferenceFileError(f"{slug}: expected a mechanism of {sorted(known)}")
-    reference = mechanism.references.get(metadata.get("class", ""))
-    if reference is None:
-        expected = sorted(mechanism.references)
-        raise ReferenceFileError(
-            f"{slug}: expected a class of {expected}, received {metadata.get('class')!r}"
-        )
-    return mechanism, reference
+def _find(slug: str, metadata: dict[str, str]) -> tuple[str, Results]:
+    name = metadata.get("mechanism") or slug.split("__")[0]
+    class_name = metadata.get("class", "")
+    functions = [each for each in procedures() if each.slug == name]
+    for procedure in functions:
+        if procedure.answers_to(name, class_name):
+            return name, partial(_call, procedure, metadata)
+    mechanism = mechanisms().get(name)
+    references = mechanism.references if mechanism else {}
+    if class_name in references:
+        return name, partial(_replay_module, references[class_name], slug, metadata)
+    if mechanism or functions:
+        expected = sorted([*references, *(each.classes for each in functions)])
+        received = metadata.get("class")
+        raise ReferenceFileError(f"{slug}: expected a class of {expected}, received {received!r}")
+    known = sorted({*mechanisms(), *(each.slug for each in procedures())})
+    raise ReferenceFileError(f"{slug}: expected a mechanism of {known}")
+
+
+def _call(
+    procedure: Procedure, metadata: dict[str, str], tensors: dict[str, Tensor], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    inputs = {
+        name.removeprefix("input").removeprefix("."): tensor.to(dtype)
+        for name, tensor in tensors.items()
+        if name.split(".")[0] == "input"
+    }
+    kinds = ("output", "attention", "intermediate")
+    wanted = {name: tuple(t.shape) for name, t in tensors.items() if name.split(".")[0] in kinds}
+    with torch.inference_mode():
+        return procedure.replay(Recording(inputs, _arguments(metadata), wanted))
+
+
+def _replay_module(
+    reference: Reference,
+    slug: str,
+    metadata: dict[str, str],
+    tensors: dict[str, Tensor],
+    dtype: torch.dtype,
+) -> dict[str, Tensor]:
+    network = _build(reference, slug, metadata).to(dtype).eval()
+    _load(network, reference, tensors)
+    return _run(network, reference, tensors, dtype)
+
+
+def _arguments(metadata: dict[str, str]) -> dict[str, Any]:
+    arguments = json.loads(metadata.get("kwargs", "{}"))
+    if not isinstance(arguments, dict):
+        raise ValueError(f"expected kwargs as a JSON object, received {arguments!r}")
+    return arguments
 
 
 def _build(reference: Reference, slug: str, metadata: dict[str, str]) -> nn.Module:
     variant = metadata.get("variant") or "__".join(slug.split("__")[1:])
-    arguments = json.loads(metadata.get("kwargs", "{}"))
-    if not isinstance(arguments, dict):
-        raise ValueError(f"expected kwargs as a JSON object, received {arguments!r}")
+    arguments = _arguments(metadata)
     positional = arguments.pop("args", [])
     if not isinstance(positional, list) or len(positional) > len(reference.positional):
         raise ValueError(
@@ -253,6 +292,8 @@ def _compare(name: str, ours: Tensor, theirs: Tensor) -> Comparison:
             f"{name}: expected shape {tuple(ours.shape)}, received {tuple(theirs.shape)}"
         )
     difference = (ours.double() - theirs.double()).abs()
+    # A distance may be infinite, and infinity less infinity is no number.
+    difference[ours == theirs] = 0
     allowed = TOLERANCE + TOLERANCE * theirs.double().abs()
     error = difference.max().item() if difference.numel() else 0.0
     # An infinite number would allow any difference.

@@ -44,10 +44,11 @@ class _Batch:
         none = density.new_zeros(0, 2)
         points = [none if each is None else each for each in self.of_each("points")]
         targets = self.of_each("targets")
+        cells = (density.shape[2], density.shape[3])
         found = {}
         for index, (at, size, target) in enumerate(zip(points, sizes, targets, strict=True)):
             if len(at):
-                found[f"posterior.{index}"] = loss.posterior(at, size, tuple(density.shape[-2:]))
+                found[f"posterior.{index}"] = loss.posterior(at, size, cells)
                 found[f"expected_count.{index}"] = loss.expected(density[index, 0], at, size)
             found[f"loss_per_image.{index}"] = loss.of_one(density[index, 0], at, size, target)[
                 None

@@ -31,6 +31,7 @@ Limits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -285,10 +286,6 @@ class CSCANetwork(nn.Module):
         return self.head(doubled).abs()
 
 
-def _fused(variant: str, channels: int, L: int) -> SpatioChannelAttention:
-    return SpatioChannelAttention(channels, L)
-
-
 def _stage(
     variant: str,
     cfg: list[int | str],
@@ -300,38 +297,53 @@ def _stage(
     return CSCAStage(in_channels, cfg, L, thermal_channels=1 if D_in_channels else None)
 
 
-def _renamed(theirs: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Return the patterns of one fusion's parameters below two prefixes."""
-    cross = {
-        f"T_query.{n}": f"rgb_context.query.{n}" for n in (0, 2)
-    } | {f"RGB_query.{n}": f"thermal_context.query.{n}" for n in (0, 2)}  # fmt: skip
-    for sense, context in (("RGB", "rgb_context"), ("T", "thermal_context")):
-        cross |= {f"{sense}_key.{n}": f"{context}.key.{n}" for n in (0, 2)}
-        cross |= {f"{sense}_value": f"{context}.value", f"{sense}_W": f"{context}.project"}
+def _renamed(theirs: str, ours: str, fusion: str) -> tuple[tuple[str, str], ...]:
+    """Return the patterns of one block's parameters below two prefixes."""
+    cross = {}
+    for sense, asked, asking in (
+        ("RGB", "rgb_context", "thermal_context"),
+        ("T", "thermal_context", "rgb_context"),
+    ):
+        for n in (0, 2):
+            cross[f"{sense}_query.{n}"] = f"{asking}.query.{n}"
+            cross[f"{sense}_key.{n}"] = f"{asked}.key.{n}"
+        cross |= {f"{sense}_value": f"{asked}.value", f"{sense}_W": f"{asked}.project"}
     cross |= {"gate_RGB": "gate.trust_rgb", "gate_T": "gate.trust_thermal"}
     cross |= {"rgb_msc.conv.0": "rgb_scales.mix", "t_msc.conv.0": "thermal_scales.mix"}
-    return tuple(
-        (f"^{theirs}{name.replace('.', r'[.]')}[.]", f"{ours}{name_ours}.")
-        for name, name_ours in cross.items()
+    paths = {name: f"{fusion}{path}" for name, path in cross.items()}
+    paths |= {"rgb_conv": "rgb", "t_conv": "thermal"}
+    return tuple((f"^{theirs}{re.escape(n)}[.]", f"{ours}{path}.") for n, path in paths.items())
+
+
+_TAPS = {"rgb_affinity": "rgb_context", "thermal_affinity": "thermal_context", "gate": "gate"}
+# The authors name a query after the sense that asks.
+_STEPS = {"rgb_query": "thermal_context.query", "thermal_query": "rgb_context.query"} | {
+    theirs.format(sense): ours.format(sense)
+    for sense in ("rgb", "thermal")
+    for theirs, ours in (
+        ("{}_msc", "{}_scales"),
+        ("{}_key", "{}_context.key"),
+        ("{}_value", "{}_context.value"),
+        ("{}_context", "{}_context"),
+        ("gate_logit_{}", "gate.trust_{}"),
     )
-
-
-_TAPS = {
-    "rgb_affinity": "rgb_context",
-    "thermal_affinity": "thermal_context",
-    "gate": "gate",
 }
 _OUTPUTS = ("rgb", "thermal", "shared")
 _UNUSED = r"(^|\.)(shared_conv|block1_depth)\."
 """parameters that the authors' classes own and never use"""
 
 
-def _counter(variant: str, ratio: float = 0.6) -> CSCANetwork:
-    return CSCANetwork(ratio)
-
-
-def _stage_pair(channels: int) -> SpatioChannelAttention:
-    return SpatioChannelAttention(channels, runs_log2=2)
+def _block(build: Callable[..., nn.Module], positional: Sequence[str], fusion: str) -> Reference:
+    """Return how a block, whose fusion is below a prefix, maps onto ours."""
+    return Reference(
+        build=build,
+        positional=positional,
+        attention={name: f"{fusion}{path}" for name, path in _TAPS.items()},
+        intermediate={name: f"{fusion}{path}" for name, path in _STEPS.items()},
+        rename=_renamed("", "", fusion),
+        outputs=_OUTPUTS,
+        unused=_UNUSED,
+    )
 
 
 MECHANISM = Mechanism(
@@ -345,27 +357,16 @@ MECHANISM = Mechanism(
         year=2022,
         arxiv="2210.10392",
     ),
-    variants={"": _stage_pair, "stage": lambda channels: CSCAStage(channels, [channels, "M"], 1)},
+    variants={
+        "": lambda channels: SpatioChannelAttention(channels, runs_log2=2),
+        "stage": lambda channels: CSCAStage(channels, [channels, "M"], runs_log2=1),
+    },
     references={
-        "Block (method fuse)": Reference(
-            build=_fused,
-            positional=("channels", "L"),
-            attention=_TAPS,
-            rename=_renamed("", ""),
-            outputs=_OUTPUTS,
-            unused=_UNUSED,
+        "Block (method fuse)": _block(
+            lambda variant, channels, L: SpatioChannelAttention(channels, L), ("channels", "L"), ""
         ),
-        "Block": Reference(
-            build=_stage,
-            positional=("cfg", "in_channels", "L", "first_block", "D_in_channels"),
-            attention={name: f"fuse.{path}" for name, path in _TAPS.items()},
-            rename=(
-                *_renamed("", "fuse."),
-                (r"^rgb_conv\.", "rgb."),
-                (r"^t_conv\.", "thermal."),
-            ),
-            outputs=_OUTPUTS,
-            unused=_UNUSED,
+        "Block": _block(
+            _stage, ("cfg", "in_channels", "L", "first_block", "D_in_channels"), "fuse."
         ),
         "MSC": Reference(
             build=lambda variant, channels: MultiScaleContext(channels),
@@ -374,7 +375,7 @@ MECHANISM = Mechanism(
             rename=((r"^conv\.0\.", "mix."),),
         ),
         "FusionModel": Reference(
-            build=_counter,
+            build=lambda variant, ratio=0.6: CSCANetwork(ratio),
             positional=("ratio",),
             attention={
                 f"block{stage + 1}.{name}": f"stages.{stage}.fuse.{path}"
@@ -385,11 +386,7 @@ MECHANISM = Mechanism(
                 *(
                     pair
                     for stage in range(len(CONVOLUTIONS))
-                    for pair in (
-                        *_renamed(rf"block{stage + 1}[.]", f"stages.{stage}.fuse."),
-                        (rf"^block{stage + 1}\.rgb_conv\.", f"stages.{stage}.rgb."),
-                        (rf"^block{stage + 1}\.t_conv\.", f"stages.{stage}.thermal."),
-                    )
+                    for pair in _renamed(rf"block{stage + 1}[.]", f"stages.{stage}.", "fuse.")
                 ),
                 (r"^reg_layer\.", "head."),
             ),
