@@ -22,6 +22,7 @@ ORDER = (
     "vizattn.tables",
     "vizattn.geometry",
     "vizattn.numbers",
+    "vizattn.memory",
     "vizattn.intake",
     "vizattn.attention",
     "vizattn.networks",

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, kineto_available, profile
+from torch.profiler import kineto_available
 
 from models import weights
 from vizattn.benchmarks.measure import Measure, alternate, ratio, skipped
 from vizattn.capture import run
 from vizattn.geometry import Framing
+from vizattn.memory import peak_bytes
 from vizattn.truth import captured
 
 TIME_TARGET = 1.05
 MEMORY_TARGET = 1.10
-_QUIET = "99"
 
 
 @dataclass(frozen=True)
@@ -99,29 +98,6 @@ def _memory(case: Case, network: nn.Module, images: Tensor) -> Measure:
     capture = held + peak_bytes(lambda: run(network, images))
     note = f"{plain / 1e6:.1f} MB and {capture / 1e6:.1f} MB: weights, input and all allocations"
     return Measure(name, capture / plain, "x", MEMORY_TARGET, note)
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """Return how many bytes at most were allocated at once while something ran, beyond before.
-
-    The profiler hears of every allocation on the CPU, those inside kernels too; the resident size
-    of the process would not do, since Python and torch are many times larger than a forward pass.
-    """
-    # Its library would otherwise write to the terminal that it has started and stopped.
-    os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET)
-    work()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        kept = work()
-    del kept
-    recorded = profiled.profiler
-    if recorded is None or recorded.kineto_results is None:
-        raise RuntimeError("expected the profiler's events, found none")
-    events = [each for each in recorded.kineto_results.events() if each.name() == "[memory]"]
-    now = most = 0
-    for event in sorted(events, key=lambda each: each.start_ns()):
-        now += event.nbytes()
-        most = max(most, now)
-    return most
 
 
 def _plain(network: nn.Module, images: Tensor) -> Tensor:
