@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,38 @@ def segmentation_pack(
             Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
             rows.append((split, name))
     return _indexed(folder, ("split", "name"), rows)
+
+
+def crowd_pack(
+    folder: Path,
+    train: int = 4,
+    val: int = 2,
+    thermal: bool = False,
+    size: tuple[int, int] = (96, 128),
+) -> Path:
+    """Write pictures with a bright spot for every person; return the pack's folder."""
+    random = np.random.default_rng(0)
+    images = folder / ("rgb" if thermal else "images")
+    images.mkdir(parents=True)
+    if thermal:
+        (folder / "thermal").mkdir()
+    annotations = {}
+    for split, count in (("train", train), ("val", val)):
+        for number in range(count):
+            name = f"{split}_{number}"
+            points = [
+                [float(random.integers(8, side - 8)) for side in reversed(size)]
+                for _ in range(number % 4)
+            ]
+            pixels = random.integers(0, 60, (*size, 3), dtype=np.uint8)
+            for x, y in points:
+                pixels[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = 250
+            Image.fromarray(pixels).save(images / f"{name}.jpg")
+            if thermal:
+                Image.fromarray(pixels[..., 0]).save(folder / "thermal" / f"{name}.jpg")
+            annotations[name] = {"split": split, "count": len(points), "points": points}
+    (folder / "annotations.json").write_text(json.dumps(annotations))
+    return folder
 
 
 def _indexed(folder: Path, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Path:

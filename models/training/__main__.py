@@ -35,7 +35,7 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
         start_from(network, recipe.start, folder)
     if recipe.twins:
         start_twins(network)
-    task = TASKS[recipe.task](data)
+    task = TASKS[recipe.task](data, runs)
     run = Run(recipe, network, runs / f"{recipe.name}.pt")
     trained = task.finished(run.train(task, host.preprocessing))
     lends = recipe.start if recipe.frozen else None

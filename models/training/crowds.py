@@ -20,11 +20,13 @@ from models.hosts.crowd import DENSITY_STRIDE, CrowdCounter, without_norms
 from models.packs import CrowdEntry, read_counting
 from models.preprocessing import MEAN, Preprocessing, thermal_input, thermal_levels
 from models.training.augment import jitter
+from models.training.crowd_scenes import write_pack
 from models.training.recipes import Crop, Recipe
 
 HEADS, BODIES = "crowd_points", ("rgbt_msrs", "rgbt_roadscene")
 RENDERED = "rgbt_rendered"
-"""folder of our own scenes, which ``models.training.crowd_scenes`` makes"""
+SCENES = 320
+"""how many scenes of our own are rendered, an eighth of which is not trained on"""
 HEAD_SIGMA, BODY_SIGMA = 6.0, 12.0
 """pixels around a point that are surely its own: a head is smaller than a body"""
 _BACKGROUND = 0.15
@@ -70,9 +72,9 @@ class Cuts:
 class Marks:
     """The people of a batch."""
 
-    points: list[Points]
+    points: list[Float[Tensor, "_ 2"]]
     sizes: list[float]
-    """shorter side of each crop in pixels"""
+    """shorter side of each whole picture in pixels of its crop"""
     sigma: list[float]
 
 
@@ -80,18 +82,18 @@ class CountTask:
     """Crowd photographs with head points, and RGB-T pairs with body points.
 
     Args:
-        folder: folder of the packs; our own rendered scenes are used where they are there.
+        folder: folder of the packs.
+        runs: folder of the checkpoints, where our own scenes are kept once they are rendered.
     """
 
     pack = HEADS
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runs: Path) -> None:
         self.folder = folder
         self.heads = _load(read_counting(folder / HEADS, "train"), HEAD_SIGMA, HEADS)
         self.pairs: list[Scene] = []
-        for name in (*BODIES, RENDERED):
-            entries = read_counting(folder / name, "train")
-            self.pairs += _load(entries, BODY_SIGMA, name)
+        for pack in (*(folder / name for name in BODIES), _rendered(runs / RENDERED)):
+            self.pairs += _load(read_counting(pack, "train"), BODY_SIGMA, pack.name)
 
     @property
     def train(self) -> Sequence[Scene]:
@@ -186,10 +188,17 @@ def _load(entries: list[CrowdEntry], sigma: float, what: str) -> list[Scene]:
     return [Scene(entry.pixels(), _levels(entry), entry.points, sigma) for entry in bar]
 
 
+def _rendered(folder: Path) -> Path:
+    """Return a pack of our own scenes, rendered the first time."""
+    if not (folder / "annotations.json").is_file():
+        write_pack(folder, SCENES, seed=0)
+    return folder
+
+
 def _levels(entry: CrowdEntry) -> UInt8[Tensor, "1 row column"] | None:
     if entry.thermal is None:
         return None
-    return (thermal_levels(entry.thermal_pixels()[None])[0] * 255).round().byte()
+    return (thermal_levels(entry.thermal_pixels()[None].float())[0] * 255).round().byte()
 
 
 def _some(scenes: list[Scene], count: int, generator: torch.Generator) -> list[Scene]:
@@ -200,9 +209,10 @@ def _some(scenes: list[Scene], count: int, generator: torch.Generator) -> list[S
 def _cut(
     scenes: list[Scene], kind: str, recipe: Recipe, cut: Crop, generator: torch.Generator
 ) -> tuple[Cuts, Marks]:
-    rgb, thermal, points = [], [], []
+    rgb, thermal, points, sizes = [], [], [], []
     for scene in scenes:
         window = _window(scene, cut, generator)
+        sizes.append(min(scene.rgb.shape[1:]) * window.zoom)
         points.append(window.points(scene.points))
         if kind != "thermal":
             rgb.append(window.pixels(scene.rgb, [255 * value for value in MEAN]))
@@ -213,7 +223,6 @@ def _cut(
         _darkened(jitter(torch.stack(rgb), 0.3, generator), kind, generator) if rgb else None,
         _unsettled(torch.stack(thermal), generator) if thermal else None,
     )
-    sizes = [float(min(cut.rows, cut.columns))] * len(scenes)
     return cuts, Marks(points, sizes, [scene.sigma for scene in scenes])
 
 
@@ -243,7 +252,7 @@ class _Window:
         centred = (picture.float() - level)[None]
         return F.grid_sample(centred, grid, align_corners=False)[0] + level
 
-    def points(self, points: Points) -> Points:
+    def points(self, points: Points) -> Float[Tensor, "inside 2"]:
         """Return the points inside, in pixels of the crop."""
         placed = (points - torch.tensor([self.left, self.top])) * self.zoom
         if self.mirrored:

@@ -74,7 +74,7 @@ class PictureTask:
     measured_on: str
     """the split that a card reports; no recipe looks at it"""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runs: Path) -> None:
         self.folder = folder / self.pack
 
     def finished(self, network: nn.Module) -> nn.Module:
@@ -108,8 +108,8 @@ class ClassifyTask(PictureTask):
     pack = "cls_imagenette128"
     measured_on = "val"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, runs: Path) -> None:
+        super().__init__(folder, runs)
         self.train = read_classification(folder / self.pack, "train")
         self.pixels = _load(self.train, "reading pictures")
         self.labels = torch.tensor([entry.label for entry in self.train])
@@ -134,8 +134,8 @@ class SegmentTask(PictureTask):
     pack = "seg_camvid"
     measured_on = "test"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, runs: Path) -> None:
+        super().__init__(folder, runs)
         self.train = read_segmentation(folder / self.pack, "train")
         self.pixels = _load(self.train, "reading pictures")
         self.masks = torch.stack([entry.classes() for entry in self.train])
@@ -159,7 +159,7 @@ class SegmentTask(PictureTask):
         return F.cross_entropy(scores, targets, weight=weight, ignore_index=UNLABELLED)
 
 
-TASKS: dict[str, Callable[[Path], Task]] = {
+TASKS: dict[str, Callable[[Path, Path], Task]] = {
     "classify": ClassifyTask,
     "segment": SegmentTask,
     "stream": ClassifyTask,
