@@ -45,6 +45,7 @@ from models.hosts.vgg import CONVOLUTIONS, WIDTHS, vgg_stage
 from models.mechanism import (
     AttentionBlock,
     Claim,
+    Derived,
     Kind,
     Mechanism,
     Paper,
@@ -229,7 +230,9 @@ class CSCAStage(nn.Module):
         self.thermal = vgg_stage(thermal_channels or channels, layers, norm)
         self.fuse = fusion(width, runs_log2)
 
-    def forward(self, rgb: Feature | None, thermal: Feature | None) -> list[Deep | None]:
+    def forward(
+        self, rgb: Feature | None, thermal: Float[Tensor, "batch hot row column"] | None
+    ) -> list[Deep | None]:
         """Return the stage's features; a sense that is None is passed over, with its shares."""
         if rgb is not None and thermal is not None:
             return list(self.fuse(self.rgb(rgb), self.thermal(thermal)))
@@ -328,7 +331,6 @@ _STEPS = {"rgb_query": "thermal_context.query", "thermal_query": "rgb_context.qu
         ("gate_logit_{}", "gate.trust_{}"),
     )
 }
-_OUTPUTS = ("rgb", "thermal", "shared")
 _UNUSED = r"(^|\.)(shared_conv|block1_depth)\."
 """parameters that the authors' classes own and never use"""
 
@@ -341,7 +343,7 @@ def _block(build: Callable[..., nn.Module], positional: Sequence[str], fusion: s
         attention={name: f"{fusion}{path}" for name, path in _TAPS.items()},
         intermediate={name: f"{fusion}{path}" for name, path in _STEPS.items()},
         rename=_renamed("", "", fusion),
-        outputs=_OUTPUTS,
+        outputs=("rgb", "thermal", "shared"),
         unused=_UNUSED,
     )
 
@@ -382,6 +384,7 @@ MECHANISM = Mechanism(
                 for stage in range(len(CONVOLUTIONS))
                 for name, path in _TAPS.items()
             },
+            intermediate={"count": Derived(("head",), lambda x: x.abs().sum(dim=(1, 2, 3)))},
             rename=(
                 *(
                     pair
