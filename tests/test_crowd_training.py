@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models import evaluate, weights
+from models import evaluate, report, weights
 from models.counting.measure import Shown, counting_errors, mean_predictor
 from models.packs import PackError, read_counting
 from models.preprocessing import Preprocessing, normalise_thermal, thermal_levels
@@ -68,6 +68,20 @@ def test_a_run_makes_a_counter_and_a_card_with_every_condition(name: str, traine
         assert conditions[pack].keys() == {*CONDITIONS, "mean_predictor"}
     if name == "csca-small":
         assert card.facts["plain"]["name"] == "sum-small"
+
+
+def test_the_report_has_a_line_for_every_condition(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIZATTN_WEIGHTS", str(trained))
+    lines = report.counters().splitlines()
+    _, card = weights.load("csca-small", trained)
+    for pack, conditions in card.metric["conditions"].items():
+        assert any(line.startswith(f"`{pack}` (val; ") for line in lines)
+        for condition, errors in conditions.items():
+            if condition != "mean_predictor":
+                cells = f"| {report.SHOWN[condition]} | `csca-small` | {errors['mae']:.2f} | "
+                assert any(cells in line for line in lines)
 
 
 def test_the_thermal_stream_starts_from_the_rgb_stream(data: Path, trained: Path) -> None:

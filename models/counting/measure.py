@@ -53,12 +53,7 @@ def counting_errors(
     """
     shown = shown or Shown()
     rows = [_errors(network, preprocessing, entry, shown) for entry in _progress(entries)]
-    sources = sorted({entry.source for entry in entries})
-    by_source = {
-        source: _summary([r for r, e in zip(rows, entries, strict=True) if e.source == source])
-        for source in sources
-    }
-    return _summary(rows) | {"by_source": by_source}
+    return _summary(rows) | {"by_source": _by_source(rows, entries)}
 
 
 def mean_predictor(train: Sequence[CrowdEntry], entries: Sequence[CrowdEntry]) -> dict[str, Any]:
@@ -74,7 +69,8 @@ def mean_predictor(train: Sequence[CrowdEntry], entries: Sequence[CrowdEntry]) -
         points = entry.points * torch.tensor([64 / width, 64 / height])
         return _compared(density, points)
 
-    return _summary([even(entry) for entry in entries])
+    rows = [even(entry) for entry in entries]
+    return _summary(rows) | {"by_source": _by_source(rows, entries)}
 
 
 def density_of(
@@ -109,6 +105,15 @@ def _compared(density: Tensor, points: Tensor) -> list[float]:
     """Return [signed error, GAME 0, GAME 1, ...] of one picture."""
     signed = float(density.double().sum()) - len(points)
     return [signed, *(game_of_points(density, points, level) for level in LEVELS), len(points)]
+
+
+def _by_source(
+    rows: Sequence[Sequence[float]], entries: Sequence[CrowdEntry]
+) -> dict[str, dict[str, Any]]:
+    return {
+        source: _summary([r for r, e in zip(rows, entries, strict=True) if e.source == source])
+        for source in sorted({entry.source for entry in entries})
+    }
 
 
 def _summary(rows: Sequence[Sequence[float]]) -> dict[str, Any]:
