@@ -21,7 +21,16 @@ from vizattn.texts import DEFAULT_LANGUAGE
 from vizattn.version import VERSION
 from vizattn.views import Heat, Scale, Selection, resolve, view
 
-__all__ = ["overlays", "safe_name", "save_all", "save_arrays", "script", "summary"]
+__all__ = [
+    "grid_array",
+    "overlays",
+    "safe_name",
+    "save_all",
+    "save_arrays",
+    "save_overlay",
+    "script",
+    "summary",
+]
 
 ARRAYS, SUMMARY, SCRIPT, FIGURE = "attention.npz", "summary.json", "reproduce.py", "figure.png"
 
@@ -87,7 +96,7 @@ def overlays(
         selected = site_selection(analysis, captured, chosen)
         heat = next(each for each in view(analysis, selected, scale) if isinstance(each, Heat))
         path = Path(folder) / f"{safe_name(captured.site)}.png"
-        _save(overlay(heat, analysis.picture, analysis.framing, style), heat, path)
+        save_overlay(overlay(heat, analysis.picture, analysis.framing, style), heat, path)
         paths.append(path)
     return paths
 
@@ -97,8 +106,8 @@ def safe_name(site: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", site).strip(".-") or "attention"
 
 
-def _save(image: Image.Image, heat: Heat, path: Path) -> None:
-    # The picture alone does not say what its colours mean, so its file does.
+def save_overlay(image: Image.Image, heat: Heat, path: Path) -> None:
+    """Write a picture whose file says what its colours mean: the pixels alone do not."""
     said = PngInfo()
     said.add_itxt("Title", heat.title.text(DEFAULT_LANGUAGE))
     said.add_itxt("Description", heat.scale_label.text(DEFAULT_LANGUAGE))
@@ -153,14 +162,14 @@ def _(captured: PlaceAffinity, analysis: Analysis, selected: Selection) -> dict[
     return {
         "row": analysis.row(at, captured.site),
         "query": np.array(analysis.query_at(at, captured.site)),
-        "query_grid": _grid(captured.query_grid),
-        "grid": _grid(captured.key_grid),
+        "query_grid": grid_array(captured.query_grid),
+        "grid": grid_array(captured.key_grid),
     }
 
 
 @_arrays.register
 def _(captured: SpatialGate, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
-    return {"values": captured.values, "grid": _grid(captured.grid)}
+    return {"values": captured.values, "grid": grid_array(captured.grid)}
 
 
 @_arrays.register
@@ -169,7 +178,7 @@ def _(captured: ChannelGate, analysis: Analysis, selected: Selection) -> dict[st
     return {
         "values": captured.values,
         "activation": activation.values,
-        "grid": _grid(activation.grid),
+        "grid": grid_array(activation.grid),
     }
 
 
@@ -179,11 +188,12 @@ def _(captured: ChannelAffinity, analysis: Analysis, selected: Selection) -> dic
     return {
         "rows": captured.rows.some(range(captured.rows.queries)),
         "activation": activation.values,
-        "grid": _grid(activation.grid),
+        "grid": grid_array(activation.grid),
     }
 
 
-def _grid(grid: Grid) -> np.ndarray:
+def grid_array(grid: Grid) -> np.ndarray:
+    """Return (rows, columns, cell width, cell height, origin x, origin y) of a grid."""
     return np.array([grid.rows, grid.columns, *grid.cell, *grid.origin], dtype=np.float64)
 
 

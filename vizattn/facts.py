@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import platform
 from importlib.metadata import version
-from typing import Any, Protocol, cast
+from typing import Any
 
 import torch
 
 from vizattn.analysis import Analysis, Classification
 from vizattn.attention import Captured, Check, PlaceAffinity
+from vizattn.geometry import Framing
+from vizattn.networks import Network
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.version import VERSION
 from vizattn.views import Selection, resolve
@@ -29,23 +31,14 @@ def summary(
         Refused: if the selection names a site, head, channel or place that is not there.
     """
     chosen = resolve(analysis, selection)
-    card = analysis.network.card
     return {
         "picture": {
             "name": analysis.picture.name,
             "size": list(analysis.picture.original_size),
             "notes": [note.sentence(language) for note in analysis.picture.notes],
         },
-        "network": {
-            "name": analysis.network.name,
-            "task": card.task,
-            "mechanism": card.mechanism,
-            "metric": card.metric,
-            "sha256": card.sha256,
-            "shares": card.shares,
-            "device": str(analysis.network.device),
-        },
-        "framing": _framing(analysis),
+        "network": network_facts(analysis.network),
+        "framing": framing_facts(analysis.framing),
         "selection": _selection(chosen),
         "prediction": _prediction(analysis, chosen),
         "sites": [_site(analysis, each, chosen, language) for each in analysis.sites],
@@ -68,8 +61,22 @@ def versions() -> dict[str, str]:
     return own | {name: version(name) for name in _LIBRARIES}
 
 
-def _framing(analysis: Analysis) -> Json:
-    framing = analysis.framing
+def network_facts(network: Network) -> Json:
+    """Return which network was used, how good it is, and on which device it ran."""
+    card = network.card
+    return {
+        "name": network.name,
+        "task": card.task,
+        "mechanism": card.mechanism,
+        "metric": card.metric,
+        "sha256": card.sha256,
+        "shares": card.shares,
+        "device": str(network.device),
+    }
+
+
+def framing_facts(framing: Framing) -> Json:
+    """Return where the picture is in the network's input."""
     return {
         "original": list(framing.original),
         "scaled": list(framing.scaled),
@@ -106,26 +113,25 @@ def _prediction(analysis: Analysis, chosen: Selection) -> Json:
     return found
 
 
-class _Shaped(Protocol):
-    """What every captured kind has and their common base only implies."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
 def _site(analysis: Analysis, captured: Captured, chosen: Selection, language: str) -> Json:
     selected = site_selection(analysis, captured, chosen)
+    return site_facts(captured) | {
+        "selection": _selection(selected),
+        "sentence": sentence(analysis, selected, language),
+    }
+
+
+def site_facts(captured: Captured) -> Json:
+    """Return what was captured at a site and what was measured against its claims."""
     return {
         "site": captured.site,
         "kind": captured.kind.value,
         "block": captured.block,
-        "shape": list(cast(_Shaped, captured).shape),
+        "shape": list(captured.shape),
         "claim": captured.claim.value,
         "formula": captured.formula,
         "checks": [_check(check) for check in captured.checks],
         "passed": captured.passed,
-        "selection": _selection(selected),
-        "sentence": sentence(analysis, selected, language),
     }
 
 

@@ -28,7 +28,8 @@ _MARGIN, _SPACE, _CLOSE = 0.32, 0.2, 0.05
 """inches around everything, between panels and between a panel and its texts"""
 _LINE = 1.45
 """height of a line in parts of its letters' size"""
-_TITLE, _TEXT = 12.0, 8.5
+TITLE, TEXT = 12.0, 8.5
+"""points of the first line and of sentences"""
 
 
 class Figure:
@@ -85,24 +86,27 @@ def figure(
     panels = [PANELS[type(each)](each, subject) for each in view(analysis, chosen, scale)]
     captured = analysis[str(chosen.site)]
     above = [
-        _Line(analysis.network.card.facts.get("mechanism_name") or analysis.network.name, _TITLE),
-        _Line(_subtitle(captured, chosen, letters.language), _TEXT, QUIET),
+        Line(analysis.network.card.facts.get("mechanism_name") or analysis.network.name, TITLE),
+        Line(_subtitle(captured, chosen, letters.language), TEXT, QUIET),
     ]
     said = sentence(analysis, chosen, letters.language)
-    below = [_Line(line, _TEXT) for line in letters.wrapped(said, _TEXT, subject.width + NUMBERS)]
-    checked = [_check_line(captured, check, letters.language) for check in captured.checks]
-    checked.append(_Line(_source(analysis, letters.language), SMALL, QUIET))
-    return Figure(_Sheet(letters, subject.width + NUMBERS).drawn(above, panels, below, checked))
+    below = [Line(line, TEXT) for line in letters.wrapped(said, TEXT, subject.width + NUMBERS)]
+    checked = [check_line(captured, check, letters.language) for check in captured.checks]
+    checked.append(Line(_source(analysis, letters.language), SMALL, QUIET))
+    return Figure(Sheet(letters, subject.width + NUMBERS).drawn(above, panels, below, checked))
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """A line of text on a figure: its size in points, its colour."""
+
     text: str
     points: float
     colour: str = INK
 
     @property
     def height(self) -> float:
+        """Return how many inches high the line is."""
         return self.points * _LINE / 72
 
 
@@ -118,13 +122,14 @@ def _subtitle(captured: Captured, selection: Selection, language: str) -> str:
     return text(language, "figure.subtitle_head", site=captured.site, kind=kind, head=head)
 
 
-def _check_line(captured: Captured, check: Check, language: str) -> _Line:
+def check_line(captured: Captured, check: Check, language: str) -> Line:
+    """Return what a check measured, in red where it failed."""
     own = f".{captured.claim.value}" if check.name == "claim" else ""
     claim = text(language, f"mechanisms.check.{check.name}{own}")
     measured = {"value": number(check.value, 2), "limit": number(check.limit, 1)}
     key = "figure.check_passed" if check.passed else "figure.check_failed"
     line = text(language, key, claim=claim, **measured)
-    return _Line(line, SMALL, QUIET if check.passed else _FAILED)
+    return Line(line, SMALL, QUIET if check.passed else _FAILED)
 
 
 def _source(analysis: Analysis, language: str) -> str:
@@ -134,7 +139,7 @@ def _source(analysis: Analysis, language: str) -> str:
     return text(language, "figure.source", **names, **sizes)
 
 
-class _Sheet:
+class Sheet:
     """A page that is as high as what is put on it, measured in inches from its top left corner."""
 
     def __init__(self, letters: Typeface, width: float) -> None:
@@ -148,10 +153,10 @@ class _Sheet:
 
     def drawn(
         self,
-        above: list[_Line],
+        above: list[Line],
         panels: list[Panel[Any]],
-        below: list[_Line],
-        checked: list[_Line],
+        below: list[Line],
+        checked: list[Line],
     ) -> Any:
         """Return matplotlib's figure with lines above and below the panels."""
         headed = [(self._head(panel), panel, self._notes(panel)) for panel in panels]
@@ -175,19 +180,19 @@ class _Sheet:
         box = (left / across, 1 - (top + height) / down, width / across, height / down)
         return self._figure.add_axes(box)
 
-    def _head(self, panel: Panel[Any]) -> list[_Line]:
-        return self._lines(panel.shown.title.text(self._letters.language), _TEXT, INK)
+    def _head(self, panel: Panel[Any]) -> list[Line]:
+        return self._lines(panel.shown.title.text(self._letters.language), TEXT, INK)
 
-    def _notes(self, panel: Panel[Any]) -> list[_Line]:
+    def _notes(self, panel: Panel[Any]) -> list[Line]:
         notes = (self._lines(note, SMALL, QUIET) for note in panel.notes())
         return [line for lines in notes for line in lines]
 
-    def _lines(self, words: str, points: float, colour: str) -> list[_Line]:
+    def _lines(self, words: str, points: float, colour: str) -> list[Line]:
         room = self._size[0] - 2 * _MARGIN
         lines = self._letters.wrapped(words, points, room)
-        return [_Line(line, points, colour) for line in lines]
+        return [Line(line, points, colour) for line in lines]
 
-    def _write(self, lines: Iterable[_Line], top: float, bold: bool = False) -> float:
+    def _write(self, lines: Iterable[Line], top: float, bold: bool = False) -> float:
         across, down = self._size
         for index, line in enumerate(lines):
             self._figure.text(
@@ -203,5 +208,5 @@ class _Sheet:
         return top
 
 
-def _height(lines: Iterable[_Line]) -> float:
+def _height(lines: Iterable[Line]) -> float:
     return sum(line.height for line in lines)
