@@ -66,6 +66,11 @@ class Kind(Enum):
         """Return the axes over which values of this kind sum to 1 where they claim SIMPLEX."""
         return _SIMPLEX_AXES.get(self, (-1,))
 
+    @property
+    def scales(self) -> bool:
+        """Return whether a block of this kind multiplies x by what passes its tap."""
+        return self in _SCALING
+
 
 _SIMPLEX_AXES = {
     Kind.SPATIAL_GATE: (2, 3),
@@ -73,6 +78,15 @@ _SIMPLEX_AXES = {
     Kind.ROTATED_GATE: (1, 2),
     Kind.MODALITY_GATE: (1,),
     Kind.BRANCH_GATE: (1,),
+}
+
+_SCALING = {
+    Kind.CHANNEL_GATE,
+    Kind.SPATIAL_GATE,
+    Kind.FEATURE_GATE,
+    Kind.HEIGHT_GATE,
+    Kind.WIDTH_GATE,
+    Kind.ROTATED_GATE,
 }
 
 
@@ -104,7 +118,7 @@ class AttentionBlock(nn.Module):
     claim: Claim
     formula: ClassVar[str]
     identity: ClassVar[float | None] = 1.0
-    """the value of a gate at which y = x; None where no value does that"""
+    """of a kind that scales x, the value at which y = x; None where no value does that"""
     axes: tuple[str, str]
     """of a ``ROTATED_GATE``: what its two axes are, of "channel", "row" and "column" """
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,25 +15,35 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from models.affinity import DenseAffinity, PairwiseAffinity
-from models.mechanism import AttentionBlock, Claim, Kind, blocks_of, mechanisms
+from models.mechanism import (
+    AttentionBlock,
+    Claim,
+    Kind,
+    auxiliary_of,
+    blocks_of,
+    mechanisms,
+)
 from models.taps import taps_of
-from vizattn.benchmarks.capturing import peak_bytes
+from vizattn.memory import peak_bytes
 
 CHANNELS = 32
 SIZES = ((6, 9), (13, 8))
-GATES = {Kind.CHANNEL_GATE, Kind.SPATIAL_GATE}
+AFFINITIES = {Kind.PLACE_AFFINITY, Kind.CHANNEL_AFFINITY}
 VARIANTS = [(slug, name) for slug, each in mechanisms().items() for name in each.variants]
 AFFINE = [
     (slug, name)
     for slug, name in VARIANTS
     if any(
-        block.kind not in GATES
+        block.kind in AFFINITIES
         for block in blocks_of(mechanisms()[slug].variants[name](CHANNELS)).values()
     )
 ]
+RESIZING = {("csca", "stage")}
+"""variants that pool: what they return has other places than what they take"""
 every = pytest.mark.parametrize(("slug", "variant"), VARIANTS)
 affine = pytest.mark.parametrize(("slug", "variant"), AFFINE)
 at_both_sizes = pytest.mark.parametrize("size", SIZES)
+Inputs = tuple[Tensor, ...]
 
 
 def built(slug: str, variant: str, seed: int = 0) -> nn.Module:
@@ -49,20 +60,34 @@ def built(slug: str, variant: str, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-def given(size: tuple[int, int], seed: int = 1, batch: int = 2) -> Tensor:
-    return torch.randn(batch, CHANNELS, *size, generator=torch.Generator().manual_seed(seed))
+def given(slug: str, variant: str, size: tuple[int, int], seed: int = 1, batch: int = 2) -> Inputs:
+    """Return what a variant takes, of about a size: sides are those its mechanism can take."""
+    mechanism = mechanisms()[slug]
+    rows, columns = (-(-side // mechanism.multiple) * mechanism.multiple for side in size)
+    generator = torch.Generator().manual_seed(seed)
+    shapes_of = mechanism.inputs.get(variant, lambda *shape: [shape])
+    shapes = shapes_of(batch, CHANNELS, rows, columns)
+    return tuple(torch.randn(*shape, generator=generator) for shape in shapes)
 
 
-def outputs(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (result,) if isinstance(result, Tensor) else result
+def outputs(result: Tensor | tuple[Tensor, ...] | list[Tensor]) -> Inputs:
+    return (result,) if isinstance(result, Tensor) else tuple(result)
+
+
+@dataclass(frozen=True)
+class Fired:
+    """What a block took, let through its tap and returned."""
+
+    block: AttentionBlock
+    inputs: Inputs
+    attention: Any
+    returned: Tensor
 
 
 @contextmanager
-def fired(
-    module: nn.Module,
-) -> Iterator[dict[str, list[tuple[AttentionBlock, Tensor, Any, Tensor]]]]:
-    """Give (block, its input, its attention, its output) of every firing, by the block's path."""
-    found: dict[str, list[tuple[AttentionBlock, Tensor, Any, Tensor]]] = {}
+def fired(module: nn.Module) -> Iterator[dict[str, list[Fired]]]:
+    """Give every firing by the block's path."""
+    found: dict[str, list[Fired]] = {}
     seen: dict[str, Any] = {}
     handles = []
     for path, block in blocks_of(module).items():
@@ -72,7 +97,7 @@ def fired(
         )
         handles.append(
             block.register_forward_hook(
-                lambda b, a, out, p=path: found[p].append((b, a[0], seen.pop(p), out))
+                lambda b, a, out, p=path: found[p].append(Fired(b, a, seen.pop(p), out))
             )
         )
     yield found
@@ -80,10 +105,15 @@ def fired(
         handle.remove()
 
 
-def attention_of(module: nn.Module, x: Tensor) -> list[tuple[AttentionBlock, Tensor, Any, Tensor]]:
+def attention_of(module: nn.Module, inputs: Inputs) -> list[Fired]:
     with fired(module) as found, torch.no_grad():
-        module(x)
+        module(*inputs)
     return [firing for firings in found.values() for firing in firings]
+
+
+def affinities_of(module: nn.Module, inputs: Inputs) -> list[Any]:
+    firings = attention_of(module, inputs)
+    return [firing.attention for firing in firings if firing.block.kind in AFFINITIES]
 
 
 # What a module does.
@@ -92,20 +122,25 @@ def attention_of(module: nn.Module, x: Tensor) -> list[tuple[AttentionBlock, Ten
 @every
 @at_both_sizes
 def test_forward_and_backward(slug: str, variant: str, size: tuple[int, int]) -> None:
-    module, x = built(slug, variant), given(size).requires_grad_()
+    module, inputs = built(slug, variant), given(slug, variant, size)
+    for x in inputs:
+        x.requires_grad_()
     with fired(module) as found:
-        results = outputs(module(x))
+        results = outputs(module(*inputs))
+    places = {x.shape[2:] for x in inputs if x.ndim == 4}
     for result in results:
-        assert result.shape[0] == x.shape[0]
-        assert result.shape[2:] == x.shape[2:]
+        assert result.shape[0] == inputs[0].shape[0]
+        if result.ndim == 4 and (slug, variant) not in RESIZING:
+            assert result.shape[2:] in places
         assert torch.isfinite(result).all()
     weight = torch.Generator().manual_seed(2)
     sum((r * torch.randn(r.shape, generator=weight)).sum() for r in results).backward()
-    assert x.grad is not None
-    assert torch.isfinite(x.grad).all()
-    assert x.grad.abs().max() > 0
+    for x in inputs:
+        assert x.grad is not None
+        assert torch.isfinite(x.grad).all()
+        assert x.grad.abs().max() > 0
     # Adding one number to all logits of a row changes nothing after softmax.
-    simplex = any(f[0].claim is Claim.SIMPLEX for firings in found.values() for f in firings)
+    simplex = any(f.block.claim is Claim.SIMPLEX for firings in found.values() for f in firings)
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -116,25 +151,26 @@ def test_forward_and_backward(slug: str, variant: str, size: tuple[int, int]) ->
 @every
 def test_gradients_are_those_of_the_function(slug: str, variant: str) -> None:
     module = built(slug, variant).double()
-    x = (given((3, 4), batch=1).double() * 0.3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda y: outputs(module(y)), (x,), fast_mode=True)
+    inputs = given(slug, variant, (3, 4), batch=1)
+    scaled = tuple((x.double() * 0.3).requires_grad_() for x in inputs)
+    assert torch.autograd.gradcheck(lambda *x: outputs(module(*x)), scaled, fast_mode=True)
 
 
 @every
 def test_training_mode_works_and_starts_harmless(slug: str, variant: str) -> None:
     torch.manual_seed(0)
     module = mechanisms()[slug].variants[variant](CHANNELS).train()
-    results = outputs(module(given((6, 9))))
+    results = outputs(module(*given(slug, variant, (6, 9))))
     assert all(torch.isfinite(result).all() for result in results)
 
 
 @every
 @at_both_sizes
 def test_every_item_of_a_batch_is_its_own(slug: str, variant: str, size: tuple[int, int]) -> None:
-    module, x = built(slug, variant), given(size, batch=3)
+    module, inputs = built(slug, variant), given(slug, variant, size, batch=3)
     with torch.no_grad():
-        together = outputs(module(x))
-        alone = [outputs(module(x[item : item + 1])) for item in range(3)]
+        together = outputs(module(*inputs))
+        alone = [outputs(module(*(x[item : item + 1] for x in inputs))) for item in range(3)]
     for index, result in enumerate(together):
         torch.testing.assert_close(result, torch.cat([one[index] for one in alone]))
 
@@ -143,11 +179,12 @@ def test_every_item_of_a_batch_is_its_own(slug: str, variant: str, size: tuple[i
 
 
 @every
-def test_every_tap_is_that_of_a_block_and_fires_once(slug: str, variant: str) -> None:
+def test_every_tap_is_declared_and_fires_once(slug: str, variant: str) -> None:
     module = built(slug, variant)
     blocks, taps = blocks_of(module), taps_of(module)
     assert blocks
-    assert taps.keys() == {f"{path}.attention".removeprefix(".") for path in blocks}
+    of_blocks = {f"{path}.attention".removeprefix(".") for path in blocks}
+    assert taps.keys() == of_blocks | auxiliary_of(module).keys()
     counts = dict.fromkeys(taps, 0)
 
     def count(path: str) -> Any:
@@ -158,8 +195,45 @@ def test_every_tap_is_that_of_a_block_and_fires_once(slug: str, variant: str) ->
 
     for path, tap in taps.items():
         tap.register_forward_hook(count(path))
-    module(given(SIZES[0]))
+    module(*given(slug, variant, SIZES[0]))
     assert set(counts.values()) == {1}, counts
+
+
+def shape_of_places(block: AttentionBlock, x: Tensor) -> tuple[int, ...]:
+    batch, _, rows, columns = x.shape
+    cells = block.key_cells()
+    keys = (rows // cells) * (columns // cells)
+    return batch, 1, rows * columns // block.bands(), keys // block.bands()
+
+
+def shape_of_axes(block: AttentionBlock, x: Tensor) -> tuple[int, ...]:
+    sizes = dict(zip(("channel", "row", "column"), x.shape[1:], strict=True))
+    return x.shape[0], *(sizes[axis] for axis in block.axes)
+
+
+FREE = -1
+"""any length will do"""
+SHAPES: dict[Kind, Callable[[AttentionBlock, Tensor], tuple[int, ...]]] = {
+    Kind.CHANNEL_GATE: lambda _, x: (x.shape[0], x.shape[1]),
+    Kind.SPATIAL_GATE: lambda _, x: (x.shape[0], 1, *x.shape[2:]),
+    Kind.FEATURE_GATE: lambda _, x: (x.shape[0], x.shape[1], *x.shape[2:]),
+    Kind.HEIGHT_GATE: lambda _, x: (x.shape[0], x.shape[1], x.shape[2]),
+    Kind.WIDTH_GATE: lambda _, x: (x.shape[0], x.shape[1], x.shape[3]),
+    Kind.ROTATED_GATE: shape_of_axes,
+    Kind.MODALITY_GATE: lambda _, x: (x.shape[0], 2, *x.shape[2:]),
+    Kind.BRANCH_GATE: lambda _, x: (x.shape[0], FREE, FREE),
+    Kind.EXPERT_GATE: lambda _, x: (x.shape[0], FREE),
+    Kind.ASSIGNMENT: lambda _, x: (x.shape[0], x.shape[2] * x.shape[3], FREE),
+    Kind.COVARIANCE: lambda _, x: (x.shape[0], FREE, FREE),
+    Kind.PRESENCE: lambda _, x: (x.shape[0], FREE),
+    Kind.PLACE_AFFINITY: shape_of_places,
+    Kind.CHANNEL_AFFINITY: lambda _, x: (x.shape[0], 1, x.shape[1], x.shape[1]),
+}
+ONE_FOR_ALL_CHANNELS = {Kind.FEATURE_GATE, Kind.HEIGHT_GATE, Kind.WIDTH_GATE}
+
+
+def test_every_kind_has_a_shape() -> None:
+    assert SHAPES.keys() == set(Kind)
 
 
 @every
@@ -167,35 +241,85 @@ def test_every_tap_is_that_of_a_block_and_fires_once(slug: str, variant: str) ->
 def test_attention_has_the_shape_of_its_kind(
     slug: str, variant: str, size: tuple[int, int]
 ) -> None:
-    for block, x, attention, result in attention_of(built(slug, variant), given(size)):
-        rows, columns = x.shape[2:]
-        cells = block.key_cells()
-        shapes = {
-            Kind.CHANNEL_GATE: (2, x.shape[1]),
-            Kind.SPATIAL_GATE: (2, 1, rows, columns),
-            Kind.PLACE_AFFINITY: (2, 1, rows * columns, (rows // cells) * (columns // cells)),
-            Kind.CHANNEL_AFFINITY: (2, 1, x.shape[1], x.shape[1]),
-        }
-        assert isinstance(attention, Tensor if block.kind in GATES else PairwiseAffinity)
-        assert tuple(attention.shape) == shapes[block.kind]
-        assert result.shape == x.shape
+    for firing in attention_of(built(slug, variant), given(slug, variant, size)):
+        block, x = firing.block, firing.inputs[0]
+        expected = list(SHAPES[block.kind](block, x))
+        received = list(firing.attention.shape)
+        if block.kind in ONE_FOR_ALL_CHANNELS and received[1] == 1:
+            expected[1] = 1
+        for axis, length in enumerate(expected):
+            expected[axis] = received[axis] if length == FREE else length
+        assert received == expected
+        affinity = block.kind in AFFINITIES
+        assert isinstance(firing.attention, PairwiseAffinity if affinity else Tensor)
+        if block.kind.scales or affinity:
+            assert firing.returned.shape == x.shape
+
+
+def keeps_claim(kind: Kind, claim: Claim, attention: Any) -> None:
+    values = (attention.dense() if kind in AFFINITIES else attention).double().numpy()
+    assert np.isfinite(values).all()
+    assert values.std() > 0, "an attention that is the same everywhere tests nothing"
+    if claim is Claim.UNIT:
+        assert 0 <= values.min() <= values.max() <= 1
+    if claim in (Claim.SIMPLEX, Claim.POSITIVE):
+        assert values.min() >= 0
+    if claim is Claim.SIMPLEX:
+        np.testing.assert_allclose(values.sum(axis=kind.simplex_axes), 1, atol=1e-5)
 
 
 @every
 @at_both_sizes
 def test_attention_keeps_its_claim(slug: str, variant: str, size: tuple[int, int]) -> None:
-    for block, _, attention, _ in attention_of(built(slug, variant), given(size)):
-        values = (attention if block.kind in GATES else attention.dense()).double().numpy()
-        assert np.isfinite(values).all()
-        assert values.std() > 0, "an attention that is the same everywhere tests nothing"
-        if block.claim is Claim.UNIT:
-            assert 0 <= values.min() <= values.max() <= 1
-        if block.claim in (Claim.SIMPLEX, Claim.POSITIVE):
-            assert values.min() >= 0
-        if block.claim is Claim.SIMPLEX:
-            np.testing.assert_allclose(values.sum(axis=-1), 1, atol=1e-5)
+    for firing in attention_of(built(slug, variant), given(slug, variant, size)):
+        block, attention = firing.block, firing.attention
+        keeps_claim(block.kind, block.claim, attention)
         if block.claim is Claim.SIGNED:
+            values = attention.dense() if block.kind in AFFINITIES else attention
             assert values.min() < 0 < values.max()
+
+
+AUXILIARY = [
+    (slug, variant, path)
+    for slug, variant in VARIANTS
+    for path in auxiliary_of(mechanisms()[slug].variants[variant](CHANNELS))
+]
+
+
+@pytest.mark.parametrize(("slug", "variant", "path"), AUXILIARY)
+@at_both_sizes
+def test_what_passes_an_auxiliary_tap_is_as_declared_and_is_used(
+    slug: str, variant: str, path: str, size: tuple[int, int]
+) -> None:
+    module, inputs = built(slug, variant), given(slug, variant, size)
+    declared, tap = auxiliary_of(module)[path], taps_of(module)[path]
+    seen: list[Any] = []
+    keep = tap.register_forward_hook(lambda _m, _a, value: seen.append(value))
+    with torch.no_grad():
+        before = outputs(module(*inputs))
+        keep.remove()
+        (value,) = seen
+        assert value.shape[0] == inputs[0].shape[0]
+        if declared.kind not in AFFINITIES:
+            # A tensor of the block's own input's axes; its places may be coarser than they are.
+            assert value.ndim == len(SHAPES[declared.kind](next_block(module, path), inputs[0]))
+        keeps_claim(declared.kind, declared.claim, value)
+        tap.register_forward_hook(lambda _m, _a, value: changed(value))
+        after = outputs(module(*inputs))
+    assert any((a - b).abs().max() > 1e-6 for a, b in zip(before, after, strict=True))
+
+
+def next_block(module: nn.Module, path: str) -> AttentionBlock:
+    """Return the block that a tap is inside of, or the first of the module."""
+    blocks = blocks_of(module)
+    return blocks.get(path.rpartition(".")[0], next(iter(blocks.values())))
+
+
+def changed(attention: Any) -> Any:
+    """Return another attention of the same shape and kind."""
+    if isinstance(attention, Tensor):
+        return attention * 0.5 + 0.3
+    return DenseAffinity(attention.dense().flip(2))
 
 
 def dense_from_factors(attention: PairwiseAffinity) -> np.ndarray:
@@ -213,7 +337,7 @@ def dense_from_factors(attention: PairwiseAffinity) -> np.ndarray:
 @affine
 @at_both_sizes
 def test_rows_are_those_of_the_matrix(slug: str, variant: str, size: tuple[int, int]) -> None:
-    for _, _, attention, _ in attention_of(built(slug, variant), given(size)):
+    for attention in affinities_of(built(slug, variant), given(slug, variant, size)):
         dense = attention.dense()
         some = torch.tensor([5, 0, dense.shape[2] - 1, 5])
         torch.testing.assert_close(attention.rows(some), dense[:, :, some])
@@ -229,7 +353,7 @@ def test_rows_are_those_of_the_matrix(slug: str, variant: str, size: tuple[int, 
 def test_aggregating_is_the_matrix_times_the_values(
     slug: str, variant: str, size: tuple[int, int], width: int
 ) -> None:
-    for _, _, attention, _ in attention_of(built(slug, variant), given(size)):
+    for attention in affinities_of(built(slug, variant), given(slug, variant, size)):
         value = torch.randn(*attention.shape[:2], attention.shape[3], width)
         expected = attention.dense().double() @ value.double()
         for way in (attention, attention.by_rows()):
@@ -259,12 +383,12 @@ class Largest(TorchDispatchMode):
 @every
 @pytest.mark.parametrize("gradient", [False, True])
 def test_no_matrix_of_places_is_ever_built(slug: str, variant: str, gradient: bool) -> None:
-    module, x = built(slug, variant), given((48, 48), batch=1)
+    module, inputs = built(slug, variant), given(slug, variant, (48, 48), batch=1)
     pairs = (48 * 48) ** 2
 
     def work() -> object:
         with torch.set_grad_enabled(gradient):
-            results = outputs(module(x.requires_grad_(gradient)))
+            results = outputs(module(*(x.requires_grad_(gradient) for x in inputs)))
             if gradient:
                 sum(result.sum() for result in results).backward()
         return results
@@ -313,14 +437,16 @@ class MeanOfValues(PairwiseAffinity):
         return MeanOfValues(self.like.select(item))
 
 
-def with_hooks(module: nn.Module, x: Tensor, change: Any) -> list[Any]:
-    """Run with every tap's attention changed; return the firings."""
+def with_hooks(module: nn.Module, inputs: Inputs, change: Any) -> list[Fired]:
+    """Run with every block's attention changed; return the firings."""
     handles = [
-        block.attention.register_forward_hook(lambda _m, _a, attention: change(attention))
+        block.attention.register_forward_hook(
+            lambda _m, _a, attention, b=block: change(b, attention)
+        )
         for block in blocks_of(module).values()
     ]
     try:
-        return attention_of(module, x)
+        return attention_of(module, inputs)
     finally:
         for handle in handles:
             handle.remove()
@@ -328,14 +454,13 @@ def with_hooks(module: nn.Module, x: Tensor, change: Any) -> list[Any]:
 
 @every
 def test_returning_the_same_attention_changes_nothing(slug: str, variant: str) -> None:
-    module, x = built(slug, variant), given(SIZES[1])
+    module, inputs = built(slug, variant), given(slug, variant, SIZES[1])
     with torch.no_grad():
-        before = outputs(module(x))
+        before = outputs(module(*inputs))
         handles = [
-            block.attention.register_forward_hook(lambda _m, _a, attention: attention)
-            for block in blocks_of(module).values()
+            tap.register_forward_hook(lambda _m, _a, a: a) for tap in taps_of(module).values()
         ]
-        after = outputs(module(x))
+        after = outputs(module(*inputs))
         for handle in handles:
             handle.remove()
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -343,32 +468,38 @@ def test_returning_the_same_attention_changes_nothing(slug: str, variant: str) -
 
 @every
 def test_open_and_closed_gates_and_even_rows(slug: str, variant: str) -> None:
-    module, x = built(slug, variant), given(SIZES[0])
+    module, inputs = built(slug, variant), given(slug, variant, SIZES[0])
 
-    def opened(attention: Any) -> Any:
-        if isinstance(attention, Tensor):
-            return torch.ones_like(attention)
-        return DenseAffinity(torch.full(attention.shape, 1 / attention.shape[3]))
+    def opened(block: AttentionBlock, attention: Any) -> Any:
+        if block.kind in AFFINITIES:
+            return DenseAffinity(torch.full(attention.shape, 1 / attention.shape[3]))
+        return torch.full_like(attention, 1.0 if block.identity is None else block.identity)
 
-    def closed(attention: Any) -> Any:
-        if isinstance(attention, Tensor):
-            return torch.zeros_like(attention)
-        return MeanOfValues(attention)
+    def closed(block: AttentionBlock, attention: Any) -> Any:
+        if block.kind in AFFINITIES:
+            return MeanOfValues(attention)
+        return torch.zeros_like(attention) if block.identity else torch.ones_like(attention)
 
-    whole, nothing = with_hooks(module, x, opened), with_hooks(module, x, closed)
-    for (block, own, _, result), (_, other, _, changed) in zip(whole, nothing, strict=True):
-        if block.kind in GATES:
-            assert torch.equal(result, own)
-            assert not changed.any()
-        else:
-            torch.testing.assert_close(result, changed, atol=1e-5, rtol=1e-4)
-            assert not torch.allclose(result, other), "even rows still add something"
+    whole, nothing = (with_hooks(module, inputs, change) for change in (opened, closed))
+    for one, other in zip(whole, nothing, strict=True):
+        block = one.block
+        if block.kind in AFFINITIES:
+            torch.testing.assert_close(one.returned, other.returned, atol=1e-5, rtol=1e-4)
+            assert not torch.allclose(one.returned, other.inputs[0]), (
+                "even rows still add something"
+            )
+        elif block.kind.scales and block.identity is not None:
+            assert torch.equal(one.returned, one.inputs[0])
+            # Where 1 lets x pass, 0 silences it; where 0 does, the gate adds to x.
+            silent = torch.zeros_like(other.inputs[0])
+            beyond = silent if block.identity else 2 * other.inputs[0]
+            torch.testing.assert_close(other.returned, beyond)
 
 
-@affine
-def test_other_rows_give_other_outputs(slug: str, variant: str) -> None:
-    module, x = built(slug, variant), given(SIZES[0])
-    plain = attention_of(module, x)
-    shuffled = with_hooks(module, x, lambda a: DenseAffinity(a.dense().flip(2)))
-    for (_, _, _, before), (_, _, _, after) in zip(plain, shuffled, strict=True):
-        assert (before - after).abs().max() > 1e-4
+@every
+def test_another_attention_gives_another_output(slug: str, variant: str) -> None:
+    module, inputs = built(slug, variant), given(slug, variant, SIZES[0])
+    plain = attention_of(module, inputs)
+    other = with_hooks(module, inputs, lambda _, attention: changed(attention))
+    for before, after in zip(plain, other, strict=True):
+        assert (before.returned - after.returned).abs().max() > 1e-4

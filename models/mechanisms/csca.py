@@ -363,6 +363,8 @@ MECHANISM = Mechanism(
         "": lambda channels: SpatioChannelAttention(channels, runs_log2=2),
         "stage": lambda channels: CSCAStage(channels, [channels, "M"], runs_log2=1),
     },
+    inputs=dict.fromkeys(("", "stage"), lambda *shape: [shape, shape]),
+    multiple=8,
     references={
         "Block (method fuse)": _block(
             lambda variant, channels, L: SpatioChannelAttention(channels, L), ("channels", "L"), ""

@@ -269,7 +269,6 @@ MECHANISM = Mechanism(
     variants={
         "": lambda channels: SecondOrderChannelGate(channels, max(1, channels // 2)),
         "position": lambda channels: SecondOrderPositionGate(channels, max(1, channels // 2)),
-        "bottleneck": lambda channels: _channel_bottleneck(channels, channels // WIDENING, 8),
     },
     references={
         "Bottleneck": Reference(
