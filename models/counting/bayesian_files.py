@@ -60,11 +60,13 @@ class _Batch:
 def _as_recorded(recording: Recording) -> dict[str, Tensor]:
     """Return what is asked for as ``attention.posterior.plus.0`` or ``output.loss.plain``."""
     batch, found = _Batch(recording, Background.RATIO), {}
+    of_variant: dict[str, dict[str, Tensor]] = {}
     for name in recording.wanted:
         kind, _, rest = name.partition(".")[2].partition(".")
         variant, _, index = rest.partition(".")
-        results = batch.results(_ratio_of(variant, recording))
-        found[name] = results.get(".".join(filter(None, (kind, index))))
+        if variant not in of_variant:
+            of_variant[variant] = batch.results(_ratio_of(variant, recording))
+        found[name] = of_variant[variant].get(".".join(filter(None, (kind, index))))
     return {name: value for name, value in found.items() if value is not None}
 
 

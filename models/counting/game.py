@@ -133,9 +133,9 @@ def _equal(length: int, level: int) -> Edges:
 
 
 def _checked(level: int) -> int:
-    # Beyond this there are more cells than any map has.
-    if not 0 <= level <= 12:
-        raise ValueError(f"expected a level of 0 to 12, received {level}")
+    # Beyond this there are more cells than maps have.
+    if not 0 <= level <= 10:
+        raise ValueError(f"expected a level of 0 to 10, received {level}")
     return level
 
 
