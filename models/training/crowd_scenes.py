@@ -60,10 +60,10 @@ def crowd_scene(
     if min(size) < 64:
         raise ValueError(f"expected a size of at least 64 x 64 pixels, received {size}")
     margin = (abs(shift[0]), abs(shift[1]))
-    painted = paint(seed, size, night, people, margin)
-    truth = painted.truth
-    return CrowdScene(painted.photo(), painted.thermal(shift), truth.points, truth.heads,
-                      truth.boxes, shift, painted.climate.night)  # fmt: skip
+    scene = paint(seed, size, night, people, margin)
+    truth = scene.truth
+    return CrowdScene(scene.photo(), scene.thermal(shift), truth.points, truth.heads,
+                      truth.boxes, shift, scene.climate.night)  # fmt: skip
 
 
 def write_pack(folder: Path, count: int, seed: int, size: tuple[int, int] = (640, 480)) -> Path:

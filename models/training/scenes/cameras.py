@@ -10,10 +10,8 @@ from jaxtyping import Float, UInt8
 
 from models.training.scenes.climate import Climate
 from models.training.scenes.texture import blur, enlarged, reduced
-from models.training.scenes.view import FAR, Canvas, Colour, Field
+from models.training.scenes.view import FAR, Canvas, Field, Lamp
 
-Lamp = tuple[float, float, float, Colour]
-"""place (x, y, z) in metres and power of a light"""
 BLOCK = 4
 """pixels that are joined for what is soft anyway: glare, and grey values of the surroundings"""
 

@@ -28,25 +28,28 @@ def tile(slope: float) -> Float[np.ndarray, "256 256"]:
     return ((noise - noise.mean()) / noise.std()).astype(np.float32)
 
 
-def noise(slope: float, x: np.ndarray | float, y: np.ndarray | float, offset: int = 0) -> Field:
+@cache
+def _fine_tile(slope: float) -> Float[np.ndarray, "1024 1024"]:
+    """Return the tile with four cells for each of its own, between them smooth."""
+    coarse, half = np.fft.rfft2(tile(slope)), SIDE // 2
+    spectrum = np.zeros((4 * SIDE, 2 * SIDE + 1), np.complex128)
+    spectrum[:half, :half] = coarse[:half, :half]
+    spectrum[1 - half :, :half] = coarse[1 - half :, :half]
+    return (np.fft.irfft2(spectrum, s=(4 * SIDE, 4 * SIDE)) * 16).astype(np.float32)
+
+
+def noise(slope: float, x: Field, y: Field, offset: int = 0) -> Field:
     """Return the noise at places (x, y), in cells; another offset looks like another noise."""
-    columns = np.floor(np.asarray(x)).astype(np.int64) + offset * 97
-    rows = np.floor(np.asarray(y)).astype(np.int64) + offset * 61
-    return tile(slope)[rows % SIDE, columns % SIDE]
+    columns = np.floor(x).astype(np.int32) + offset * 97
+    rows = np.floor(y).astype(np.int32) + offset * 61
+    return tile(slope)[rows & (SIDE - 1), columns & (SIDE - 1)]
 
 
-def smooth_noise(
-    slope: float, x: np.ndarray | float, y: np.ndarray | float, offset: int = 0
-) -> Field:
-    """Return the noise at places (x, y), linear between the cells."""
-    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    left, top = np.floor(x), np.floor(y)
-    across, down = x - left, y - top
-    upper = noise(slope, left, top, offset) * (1 - across)
-    upper += noise(slope, left + 1, top, offset) * across
-    lower = noise(slope, left, top + 1, offset) * (1 - across)
-    lower += noise(slope, left + 1, top + 1, offset) * across
-    return upper * (1 - down) + lower * down
+def smooth_noise(slope: float, x: Field, y: Field, offset: int = 0) -> Field:
+    """Return the noise at places (x, y), in cells, smooth between them."""
+    columns = np.floor(4 * x).astype(np.int32) + offset * 389
+    rows = np.floor(4 * y).astype(np.int32) + offset * 241
+    return _fine_tile(slope)[rows & (4 * SIDE - 1), columns & (4 * SIDE - 1)]
 
 
 def stripes(

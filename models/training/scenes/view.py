@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
-from models.training.scenes.texture import blur
+from models.training.scenes.texture import blur, noise, smooth_noise
 
 Colour = tuple[float, float, float]
 Field = np.ndarray
 Window = tuple[slice, slice]
+Lamp = tuple[float, float, float, Colour]
+"""place (x, y, z) in metres and power of a light"""
 
 FAR = 1e4
 """depth of the sky, in metres"""
@@ -47,6 +48,10 @@ class Shape(NamedTuple):
     material: Material
 
 
+Parts = Sequence[tuple[np.ndarray, Material]]
+"""polygons (corner, 2) in metres, later ones on earlier ones, and what they are made of"""
+
+
 @dataclass(frozen=True)
 class View:
     """A camera over flat ground: x to the right, y up, z ahead, in metres; upright, so that
@@ -67,18 +72,26 @@ class View:
     margin: tuple[int, int] = (0, 0)
     """pixels (x, y) that are painted beyond each border, for a sense that is shifted"""
 
-    def project(self, points: ArrayLike) -> Float[np.ndarray, "point 2"]:
+    def project(self, points: np.ndarray) -> Float[np.ndarray, "point 2"]:
         """Return pixels (x, y) of places (x, y, z)."""
-        x, y, z = np.asarray(points, np.float64).T
+        x, y, z = points.T
         return np.stack(
             [self.ahead + self.focal * x / z, self.horizon + self.focal * (self.eye - y) / z], 1
         )
 
-    def upright(self, points: ArrayLike, x: float, z: float) -> Float[np.ndarray, "point 2"]:
-        """Return pixels of (u, v): metres to the right and up of the place (x, z) on the ground."""
+    def upright(self, parts: Parts, x: float, z: float) -> list[Shape]:
+        """Return parts in metres (u, v), right and up of the place (x, z), as shapes."""
         scale = self.focal / z
-        u, v = np.asarray(points, np.float64).T
-        return np.stack([self.ahead + scale * (x + u), self.horizon + scale * (self.eye - v)], 1)
+        every = np.concatenate([points for points, _ in parts])
+        pixels = every * [scale, -scale] + [
+            self.ahead + scale * x,
+            self.horizon + scale * self.eye,
+        ]
+        ends = np.cumsum([len(points) for points, _ in parts])[:-1]
+        return [
+            Shape(places, material)
+            for places, (_, material) in zip(np.split(pixels, ends), parts, strict=True)
+        ]
 
     def depth_of(self, metres_high: float, pixels_high: float) -> float:
         """Return how far away something of a height looks so many pixels high."""
@@ -137,11 +150,11 @@ class Canvas:
         self,
         window: Window,
         share: Field,
-        rgb: ArrayLike,
-        heat: ArrayLike,
-        depth: ArrayLike,
-        sun: ArrayLike,
-        glow: ArrayLike = 0.0,
+        rgb: np.ndarray | float,
+        heat: np.ndarray | float,
+        depth: np.ndarray | float,
+        sun: np.ndarray | float,
+        glow: np.ndarray | float = 0.0,
         owner: int = NOBODY,
     ) -> None:
         """Paint over a window by shares 0..1; all others are values of what is painted."""
@@ -158,12 +171,13 @@ class Canvas:
 
     def paint(
         self,
-        shapes: Iterable[Shape],
+        shapes: Sequence[Shape],
         depth: float,
         sun: float = 1.0,
         owner: int = NOBODY,
         round_from: float = 0.0,
         grain: float = 0.0,
+        ragged: bool = False,
     ) -> float:
         """Paint polygons in their order, with smooth edges.
 
@@ -174,27 +188,37 @@ class Canvas:
             owner: which person it is.
             round_from: side from which light falls on it, -1 left to 1 right, 0 flat.
             grain: deviation of the fine texture, as a share of the colour.
+            ragged: whether the outline is broken up, as leaves do.
 
         Returns:
-            How many pixels it covers, on the canvas.
+            How many pixels of the picture it covers.
         """
-        shapes = list(shapes)
         every = np.concatenate([shape.points for shape in shapes])
         low, high = every.min(0), every.max(0)
-        window = self.view.box(low[0] - 1, low[1] - 1, high[0] + 1, high[1] + 1)
+        view = self.view
+        window = view.box(low[0] - 1, low[1] - 1, high[0] + 1, high[1] + 1)
         if window is None:
             return 0.0
         share, mixed = self._rasterise(shapes, window, float(high[1] - low[1]))
         rgb, heat, glow = mixed[..., :3], mixed[..., 3], mixed[..., 4:7]
+        x, y = view.columns()[:, window[1]], view.rows()[window[0]]
+        if ragged:
+            leaves = noise(0.4, x * 0.7, y * 0.7, len(shapes))
+            share = share * np.clip((blur(share, 1.5) - 0.3 + 0.22 * leaves) * 3, 0, 1)
         if round_from:
             rgb = rgb * _rounding(share, round_from)[..., None]
         if grain:
-            rgb = rgb * self._grain(share.shape, grain, owner)[..., None]
+            rough = noise(0.5, x * 0.6, y * 0.6, owner + 3)
+            rgb = rgb * (1 + grain * rough)[..., None]
+            heat = heat + 4 * grain * smooth_noise(0.8, x * 0.15, y * 0.15, owner + 5)
         self.cover(window, share, rgb, heat, depth, sun, glow, owner)
-        return float(share.sum())
+        inside = (x > 0) & (x < view.width) & (y > 0) & (y < view.height)
+        return float((share * inside).sum())
 
-    def _rasterise(self, shapes: list[Shape], window: Window, high: float) -> tuple[Field, Field]:
-        scale = 4 if high < 40 else 3 if high < 120 else 2
+    def _rasterise(
+        self, shapes: Sequence[Shape], window: Window, high: float
+    ) -> tuple[Field, Field]:
+        scale = 4 if high < 40 else 3 if high < 100 else 2 if high < 320 else 1
         rows, columns = window[0].stop - window[0].start, window[1].stop - window[1].start
         numbers = Image.new("L", (columns * scale, rows * scale))
         draw = ImageDraw.Draw(numbers)
@@ -218,11 +242,6 @@ class Canvas:
         covered = mixed[..., 7]
         mixed = mixed[..., :7] / np.maximum(covered, 1)[..., None]
         return covered / scale**2, mixed
-
-    def _grain(self, shape: tuple[int, ...], amount: float, owner: int) -> Field:
-        rng = np.random.default_rng(owner + 17)
-        rough = rng.standard_normal((shape[0] // 2 + 1, shape[1] // 2 + 1)).astype(np.float32)
-        return 1 + amount * rough.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
 
 
 def _rounding(share: Field, side: float) -> Field:
