@@ -38,6 +38,8 @@ ORDER = (
     "vizattn.figures",
     "vizattn.export",
     "vizattn.seen",
+    "vizattn.registration",
+    "vizattn.crowd",
     "vizattn.examples",
     "vizattn.store",
     "vizattn.benchmarks",

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
-from vizattn.geometry import Framing
+from vizattn.geometry import Framing, Size
 from vizattn.intake import Picture
 from vizattn.numbers import number
 from vizattn.render import Style, colour_table, colours, grey_ground, overlay
@@ -107,13 +108,11 @@ class HeatPanel(Panel[Heat]):
     def draw(self, sheet: Any, left: float, top: float) -> None:
         width, height = self.size
         axes = sheet.axes(left, top, width, height)
-        pixels = tuple(max(1, round(side * _PIXELS_PER_INCH)) for side in (width, height))
-        subject = self.subject
-        image = overlay(
-            self.shown, subject.picture, subject.framing, subject.style, (pixels[0], pixels[1])
-        )
+        across, down = (max(1, round(side * _PIXELS_PER_INCH)) for side in (width, height))
+        image = self.image((across, down))
         axes.imshow(np.asarray(image), aspect="auto", interpolation="antialiased")
         axes.set_axis_off()
+        subject = self.subject
         table = colour_table(self.shown, subject.style)
         below = float(np.asarray(grey_ground(subject.picture.rgb, (64, 64))).mean())
         opacity = table[:, 3:] / 255
@@ -121,6 +120,11 @@ class HeatPanel(Panel[Heat]):
         bar = sheet.axes(left + width + _GAP, top, _BAR, height)
         draw_bar(bar, seen, self.shown.low, self.shown.high)
         self._label_ticks(bar, self._ticks())
+
+    def image(self, size: Size) -> Image.Image:
+        """Return the picture with the heat at (width, height); another panel may draw more."""
+        subject = self.subject
+        return overlay(self.shown, subject.picture, subject.framing, subject.style, size)
 
     def _ticks(self) -> list[tuple[float, str]]:
         low, high = self.shown.low, self.shown.high

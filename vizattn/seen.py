@@ -134,7 +134,7 @@ class Seen:
         return f"Seen({self.analysis.picture.name!r}, {self.analysis.network.name!r}: {sites})"
 
     def _repr_html_(self) -> str:
-        rows = "".join(_site_row(each) for each in self.sites)
+        rows = "".join(site_row(each) for each in self.sites)
         shown = ""
         if self.sites:
             encoded = base64.b64encode(self.figure().to_png()).decode("ascii")
@@ -142,7 +142,8 @@ class Seen:
         return f"<p>{escape(repr(self))}</p>{shown}<table>{rows}</table>"
 
 
-def _site_row(captured: Captured) -> str:
+def site_row(captured: Captured) -> str:
+    """Return a line of a table in HTML: where, what, its equation and its checks."""
     checks = " ".join(f"{'✓' if each.passed else '✗'} {each.name}" for each in captured.checks)
     cells = (captured.site, captured.kind.value, captured.formula, checks)
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
