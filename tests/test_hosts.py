@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models import weights
 from models.hosts.trunk import Trunk, conv_norm_relu, double, pad_to_aligned
 from models.mechanism import Kind, blocks_of, mechanisms
+from models.mechanisms.fca import MultiSpectralAttention
 from tests.networks_for_tests import small_network
 from vizattn.capture import run
 
@@ -80,6 +81,9 @@ def mirror(network: nn.Module, axis: int) -> nn.Module:
         if isinstance(module, nn.Conv2d):
             with torch.no_grad():
                 module.weight.copy_((module.weight + module.weight.flip(axis)) / 2)
+        if isinstance(module, MultiSpectralAttention):
+            # Cosines of odd frequencies turn over in a mirror; those of even ones stay.
+            module.basis.copy_((module.basis + module.basis.flip(axis - 1)) / 2)
     return network
 
 
