@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from models.taps import Tap
+from models.taps import Tap, tell
 
 
 class Claim(Enum):
@@ -60,6 +60,8 @@ class Kind(Enum):
     """how each two features (or places) vary together: (batch, feature, feature)"""
     PRESENCE = "presence"
     """one score for each class, for being anywhere in the picture: (batch, class)"""
+    CONTEXT = "context_features"
+    """what each place gathered, features and not weights: (batch, channel, row, column)"""
 
     @property
     def simplex_axes(self) -> tuple[int, ...]:
@@ -111,7 +113,8 @@ class AttentionBlock(nn.Module):
 
     Subclasses give ``kind`` and ``claim`` and the two halves: ``attention_of`` (g) makes the
     attention, ``apply_attention`` (f) uses it. The tap between them is where everything else
-    (reading, surgery, checking) takes hold, with no special case for any mechanism.
+    (reading, surgery, checking) takes hold, with no special case for any mechanism. Every
+    pass is told to whoever is ``listening``.
     """
 
     kind: ClassVar[Kind]
@@ -139,7 +142,10 @@ class AttentionBlock(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not say how it applies attention")
 
     def forward(self, *x: Tensor) -> Tensor:
-        return self.apply_attention(self.attention(self.attention_of(*x)), *x)
+        attention = self.attention(self.attention_of(*x))
+        y = self.apply_attention(attention, *x)
+        tell(self, attention, x, y)
+        return y
 
     def key_cells(self) -> int:
         """Return how many query cells along each side one key stands for."""
