@@ -77,17 +77,65 @@ def test_each_picture_of_a_batch_has_its_own_attention(task: str, mechanism: str
             torch.testing.assert_close(values(ours, item), values(theirs), atol=1e-5, rtol=1e-4)
 
 
-def test_hooks_are_gone_afterwards() -> None:
+def test_nothing_is_attached_and_nothing_stays() -> None:
     network = small_network("segment", "danet").module
     with recording(network) as recorder:
-        assert hooks(network) == 4
+        assert hooks(network) == 0
         assert lock_of(network).locked()
         network(images(1))
         assert len(recorder.firings) == 2
-    assert hooks(network) == 0
     assert not lock_of(network).locked()
     network(images(1))
     assert len(recorder.firings) == 2, "the recorder is deaf now"
+
+
+def test_other_threads_are_not_heard() -> None:
+    network = small_network("segment", "danet").module
+    with recording(network) as recorder, ThreadPoolExecutor(1) as pool:
+        pool.submit(network, images(1)).result()
+        assert recorder.firings == []
+
+
+def test_what_a_hook_put_at_a_tap_is_read_as_it_was_applied() -> None:
+    gate = SqueezeExcitation(4, 2)
+    x = torch.randn(1, 4, 5, 6)
+
+    def recorded(attention: Tensor) -> Firing:
+        with recording(gate) as recorder:
+            changed = gate.attention.register_forward_hook(lambda *_: attention)
+            gate(x)
+            changed.remove()
+        (firing,) = recorder.firings
+        return firing
+
+    half = torch.full((1, 4), 0.5)
+    firing = recorded(half)
+    assert firing.site == ""
+    assert firing.attention is half
+    assert torch.equal(firing.returned, x / 2)
+
+
+def test_a_network_that_changes_is_looked_at_anew() -> None:
+    network = nn.Sequential(SqueezeExcitation(4, 2), nn.ReLU())
+    x = torch.randn(1, 4, 5, 6)
+
+    def sites() -> list[str]:
+        return [firing.site for firing in run(network, x)[1]]
+
+    assert sites() == ["0"]
+    network.append(SqueezeExcitation(4, 2))
+    assert sites() == ["0", "2"], "added"
+    first = network[0]
+    network[0] = nn.Identity()
+    assert sites() == ["2"], "removed"
+    network[0] = SqueezeExcitation(4, 2)
+    assert sites() == ["0", "2"], "replaced"
+    network.insert(0, nn.Sequential(first))
+    assert sites() == ["0.0", "1", "3"], "moved"
+    network[1] = first
+    assert sites() == ["0.0", "0.0#2", "3"], "one block at two places"
+    del network[0]
+    assert sites() == ["0", "2"], "and at the second alone"
 
 
 class Failure(Exception):

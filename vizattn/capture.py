@@ -1,4 +1,4 @@
-"""The only place where a network is called: attention is read at its taps, then checked."""
+"""The only place where a network is called: attention is read where it is applied."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.mechanism import AttentionBlock, blocks_of
-
-_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.Lock] = weakref.WeakKeyDictionary()
-_LOCKS_GUARD = threading.Lock()
+from models.taps import listening
 
 
 @dataclass(frozen=True)
@@ -44,47 +42,71 @@ class Firing:
 
 
 def lock_of(network: nn.Module) -> threading.Lock:
-    """Return the lock under which a network is called: hooks leak between threads."""
-    with _LOCKS_GUARD:
-        return _LOCKS.setdefault(network, threading.Lock())
+    """Return the lock under which a network is called: what changes it would reach all threads."""
+    return _known(network).lock
+
+
+class _Known:
+    """What is kept of a network between calls: its lock, and the paths of its blocks."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
+
+    def path(self, network: nn.Module, block: nn.Module) -> str | None:
+        """Return where a block is in the network, or None if it is not in there.
+
+        Looking through all modules takes longer than everything else in a capture; that one block
+        still is where it was is seen at once.
+        """
+        path = self._paths.get(block)
+        if path is None or _module_at(network, path) is not block:
+            self._paths.clear()
+            self._paths.update((block, path) for path, block in blocks_of(network).items())
+            path = self._paths.get(block)
+        return path
+
+
+def _known(network: nn.Module) -> _Known:
+    with _GUARD:
+        known = _NETWORKS.get(network)
+        if known is None:
+            known = _NETWORKS[network] = _Known()
+        return known
+
+
+def _module_at(network: nn.Module, path: str) -> nn.Module | None:
+    module: nn.Module | None = network
+    for name in path.split(".") if path else ():
+        if module is None:
+            return None
+        module = module._modules.get(name)
+    return module
 
 
 class Recorder:
-    """Hooks on every attention block of a network; use it in ``with``, read ``firings``."""
+    """Hears of every attention block of a network that fires; read ``firings``."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, known: _Known) -> None:
         self.firings: list[Firing] = []
-        self._attention: dict[str, Any] = {}
+        self._network = network
+        self._known = known
         self._counts: dict[str, int] = {}
-        self._blocks = blocks_of(network)
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
-    def __enter__(self) -> Recorder:
-        for path, block in self._blocks.items():
-            self._handles.append(block.attention.register_forward_hook(self._keep_attention(path)))
-            self._handles.append(block.register_forward_hook(self._keep_firing(path)))
-        return self
+    def hear(
+        self, block: nn.Module, attention: Any, inputs: tuple[Tensor, ...], returned: Tensor
+    ) -> None:
+        """Keep what a block did, unless it is another network's."""
+        path = self._known.path(self._network, block)
+        if path is None or not isinstance(block, AttentionBlock):
+            return
+        count = self._counts[path] = self._counts.get(path, 0) + 1
+        site = path if count == 1 else f"{path}#{count}"
+        self.firings.append(Firing(site, block, attention, inputs, returned))
 
-    def __exit__(self, *exception: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._attention.clear()
 
-    def _keep_attention(self, path: str) -> Any:
-        def hook(_tap: nn.Module, _arguments: Any, attention: Any) -> None:
-            self._attention[path] = attention
-
-        return hook
-
-    def _keep_firing(self, path: str) -> Any:
-        def hook(block: nn.Module, arguments: tuple[Tensor, ...], returned: Tensor) -> None:
-            count = self._counts[path] = self._counts.get(path, 0) + 1
-            site = path if count == 1 else f"{path}#{count}"
-            attention = self._attention.pop(path)
-            self.firings.append(Firing(site, self._blocks[path], attention, arguments, returned))
-
-        return hook
+_NETWORKS: weakref.WeakKeyDictionary[nn.Module, _Known] = weakref.WeakKeyDictionary()
+_GUARD = threading.Lock()
 
 
 @contextmanager
@@ -93,14 +115,17 @@ def recording(
 ) -> Iterator[Recorder]:
     """Record every attention block of a network while the block of code runs, alone.
 
-    The network is locked meanwhile and the hooks are gone afterwards, also when it raises.
+    The network is locked meanwhile. Nothing is attached to it, so nothing stays, also when it
+    raises.
 
     Args:
         network: what is recorded.
         changed: changes the network until it is left; entered under the lock, so that nobody
             else meets the changed network.
     """
-    with lock_of(network), changed or nullcontext(), Recorder(network) as recorder:
+    known = _known(network)
+    recorder = Recorder(network, known)
+    with known.lock, changed or nullcontext(), listening(recorder.hear):
         yield recorder
 
 
