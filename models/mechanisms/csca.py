@@ -56,6 +56,7 @@ from models.mechanism import (
 
 Feature = Float[Tensor, "batch channel row column"]
 Deep = Float[Tensor, "batch deep down across"]
+Picture = Float[Tensor, "batch 3 row column"]
 Senses = tuple[Tensor, Tensor, Tensor]
 
 RUNS_LOG2 = (4, 3, 2, 1, 1)
@@ -273,11 +274,7 @@ class CSCANetwork(nn.Module):
             nn.Conv2d(128, 1, kernel_size=1),
         )  # fmt: skip
 
-    def forward(
-        self,
-        rgb: Float[Tensor, "batch 3 row column"] | None,
-        thermal: Float[Tensor, "batch 3 row column"] | None,
-    ) -> Deep:
+    def forward(self, rgb: Picture | None, thermal: Picture | None) -> Deep:
         """Return the density map; raises ValueError without any picture."""
         if rgb is None and thermal is None:
             raise ValueError("expected an RGB or a thermal picture, received neither")
