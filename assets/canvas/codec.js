@@ -16,3 +16,24 @@ export function decodeFloats(text) {
   for (let i = 0; i < values.length; i += 1) if (!Number.isFinite(values[i])) values[i] = 0;
   return values;
 }
+
+let halves = null;
+
+/** Decode little-endian float16 bytes to float32. */
+export function decodeHalves(buffer, from = 0, count = (buffer.byteLength - from) >> 1) {
+  halves ??= Float32Array.from({ length: 65536 }, (_, bits) => halfValue(bits));
+  const packed = new Uint16Array(buffer, from, count);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 1) values[i] = halves[packed[i]];
+  return values;
+}
+
+/** The value of a float16; what is not finite becomes 0, so nothing draws NaN. */
+function halfValue(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return 0;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}

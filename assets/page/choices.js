@@ -194,7 +194,7 @@ let inside = 0;
 const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 const mark = () => document.body.classList.toggle("vp-dropping", inside > 0);
 const listen = (name, act) => document.addEventListener(name, (event) => {
-  if (!value || !carries(event)) return;
+  if (!value || !carries(event) || !root.checkVisibility()) return;
   event.preventDefault();
   act(event);
   mark();
@@ -205,7 +205,7 @@ listen("dragleave", () => { inside -= 1; });
 listen("drop", (event) => { inside = 0; open(event.dataTransfer.files[0]); });
 document.addEventListener("paste", (event) => {
   const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-  if (file && value) open(file);
+  if (file && value && root.checkVisibility()) open(file);
 });
 
 watch('value', draw);

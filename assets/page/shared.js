@@ -75,6 +75,7 @@ window.vizattn = (() => {
   // The address bar names what is on show, so that it can be sent to somebody.
 
   let place = {};
+  const foreign = new Set();
   function address() {
     const { site, head, at, channel, colormap } = selection();
     const url = new URL(window.location.href);
@@ -89,6 +90,7 @@ window.vizattn = (() => {
       colormap: colormap === "viridis" ? null : colormap,
       lang: place.language,
     };
+    for (const name of foreign) url.searchParams.delete(name);
     for (const [name, value] of Object.entries(known)) {
       if (value === null || value === undefined) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
@@ -97,8 +99,22 @@ window.vizattn = (() => {
     return url;
   }
 
+  // Other tabs, each with shown(), keepAddress() and addressNames (the parts of the address that
+  // are theirs alone), keep the address while they are on show.
+
+  const tabs = [];
+  function addTab(tab) {
+    tabs.push(tab);
+    tab.addressNames.forEach((name) => foreign.add(name));
+    keepAddress();
+  }
+
   function keepAddress() {
-    if (place.network && instrument()?.state) history.replaceState(history.state, "", address());
+    const open = tabs.find((tab) => tab.shown());
+    if (open) open.keepAddress();
+    else if (place.network && instrument()?.state && instrument().desk.root.checkVisibility()) {
+      history.replaceState(history.state, "", address());
+    }
   }
 
   /** Name the open picture and network in the address, once the instrument shows them. */
@@ -128,6 +144,6 @@ window.vizattn = (() => {
     } catch { /* the system decides */ }
   }
 
-  return { h, icon, instrument, selection, busy, ask, answered, address, keepAddress, arrived, dark, setDark,
+  return { h, icon, instrument, selection, busy, ask, answered, address, keepAddress, addTab, arrived, dark, setDark,
     rememberTheme };
 })();

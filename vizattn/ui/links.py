@@ -10,6 +10,8 @@ from typing import Any
 from vizattn.render import COLORMAPS
 from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, Refused, text
 
+TAB = "explore"
+"""what the address calls the tab whose views are read here"""
 _LONGEST = 60
 
 
@@ -46,9 +48,13 @@ class Link:
 def read_link(query: Mapping[str, str]) -> Link:
     """Return the view that a query names; what has another name is left to others.
 
+    What names another tab names nothing here.
+
     Raises:
         BadLink: if a value cannot be read.
     """
+    if query.get("tab") not in (None, "", TAB):
+        return Link()
     selection = {}
     for name, read in _READERS.items():
         if value := query.get(name):

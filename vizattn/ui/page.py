@@ -13,9 +13,10 @@ from vizattn.networks import Library
 from vizattn.store import Store
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.ui import endpoints, explore
+from vizattn.ui.explore import KEEP_ADDRESS
 from vizattn.ui.frame import Frame, language_of
 from vizattn.ui.parts import header_value, part
-from vizattn.ui.settings import Settings
+from vizattn.ui.settings import VISITORS, Settings
 from vizattn.ui.theme import look
 from vizattn.ui.visits import Desk
 
@@ -27,18 +28,24 @@ class Tab:
     Args:
         title: key of its title in the catalogue.
         build: adds its components and listeners to the page.
+        offered: whether there is a network that the tab can use.
     """
 
     title: str
     build: Callable[[Frame], None]
+    offered: Callable[[Library], bool] = lambda library: True
+
+    @property
+    def name(self) -> str:
+        """Return what the address calls it."""
+        return self.title.partition(".")[0]
 
 
 TABS: tuple[Tab, ...] = (Tab("explore.tab", explore.build),)
 """in the order in which they stand; a new tab is a builder and a line here"""
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 _CACHE_EVERY = 300
 """seconds between two looks for files to delete"""
-VISITORS = 64
-"""how many sessions are kept; a page that was idle for longest starts afresh"""
 
 
 def build_page(
@@ -62,8 +69,8 @@ def build_page(
         delete_cache=(min(_CACHE_EVERY, age), age),
     ) as blocks:
         frame = Frame(blocks, part("header", "header"), Desk(library, store), settings)
-        titles = _add_tabs(frame)
-        _speak(frame, titles)
+        tabs = _add_tabs(frame)
+        _speak(frame, tabs)
         endpoints.build(frame)
     blocks.queue(max_size=settings.queue_size, default_concurrency_limit=settings.concurrency)
     return blocks
@@ -81,25 +88,36 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _add_tabs(frame: Frame) -> list[gr.Tab]:
-    """Build every tab; a single one has no strip of titles above it."""
-    if len(TABS) == 1:
-        TABS[0].build(frame)
-        return []
-    titles = []
-    with gr.Tabs(elem_id="vp-tabs"):
-        for tab in TABS:
-            with gr.Tab(text(DEFAULT_LANGUAGE, tab.title)) as title:
+def _add_tabs(frame: Frame) -> dict[Tab, gr.Tab]:
+    """Build every tab that is offered; a single one has no strip of titles above it."""
+    offered = [tab for tab in TABS if tab.offered(frame.desk.library)]
+    if len(offered) == 1:
+        offered[0].build(frame)
+        return {}
+    titles = {}
+    with gr.Tabs(elem_id="vp-tabs") as strip:
+        for tab in offered:
+            with gr.Tab(text(DEFAULT_LANGUAGE, tab.title), id=tab.name) as title:
                 tab.build(frame)
-            titles.append(title)
+            title.select(None, js=KEEP_ADDRESS, **_QUIET)
+            titles[tab] = title
+
+    def open_linked(request: gr.Request) -> gr.Tabs:
+        """Open the tab that the address names; the first one where it names none of these."""
+        named = dict(request.query_params).get("tab")
+        chosen = next((tab.name for tab in offered if tab.name == named), offered[0].name)
+        return gr.Tabs(selected=chosen)
+
+    frame.blocks.load(open_linked, outputs=strip, **_QUIET)
     return titles
 
 
-def _speak(frame: Frame, titles: list[gr.Tab]) -> None:
+def _speak(frame: Frame, tabs: dict[Tab, gr.Tab]) -> None:
     """Put the head of the page and the tabs' titles into the visitor's language."""
+    titles = list(tabs.values())
 
     def words(language: str) -> list[Any]:
-        updates = [gr.update(label=text(language, tab.title)) for tab in TABS[: len(titles)]]
+        updates = [gr.update(label=text(language, tab.title)) for tab in tabs]
         return [header_value(language, frame.desk, frame.settings), *updates]
 
     def arrive(request: gr.Request) -> list[Any]:
@@ -108,6 +126,5 @@ def _speak(frame: Frame, titles: list[gr.Tab]) -> None:
     def switch(event: gr.EventData) -> list[Any]:
         return words(str(event.language))
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    frame.blocks.load(arrive, outputs=[frame.header, *titles], **quiet)
-    frame.header.language(switch, outputs=[frame.header, *titles], **quiet)
+    frame.blocks.load(arrive, outputs=[frame.header, *titles], **_QUIET)
+    frame.header.language(switch, outputs=[frame.header, *titles], **_QUIET)

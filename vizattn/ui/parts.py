@@ -88,7 +88,7 @@ def choices_value(desk: Desk, visit: Visit, settings: Settings) -> str:
                 "title": each.title[language],
                 "note": each.note[language],
                 "network": each.network,
-                "thumbnail": _thumbnail(each.path),
+                "thumbnail": thumbnail(each.path),
             }
             for each in desk.examples.values()
         ],
@@ -134,7 +134,8 @@ def _plain(language: str, card: Card) -> str | None:
 
 
 @cache
-def _thumbnail(path: Path) -> str:
+def thumbnail(path: Path) -> str:
+    """Return a small copy of a picture as an address that holds it."""
     with Image.open(path) as image:
         small = image.convert("RGB")
     small.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)

@@ -80,24 +80,24 @@ def payload(analysis: Analysis, language: str, selection: Json) -> Json:
 
 
 def _picture(analysis: Analysis, language: str) -> Json:
-    shown = analysis.picture.rgb.copy()
-    shown.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
     width, height = analysis.framing.original
     return {
-        "url": "data:image/png;base64," + base64.b64encode(_png(shown)).decode(),
+        **shown_picture(analysis.picture.rgb),
         "width": width,
         "height": height,
-        "shown_width": shown.width,
-        "shown_height": shown.height,
         "alt": text(language, "explore.picture_alt", name=analysis.picture.name),
     }
 
 
-def _png(image: Image.Image) -> bytes:
+def shown_picture(picture: Image.Image) -> Json:
+    """Return a picture, reduced where it is large, as an address that holds it, and its size."""
+    shown = picture.copy()
+    shown.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
     # It is looked at once and thrown away: fast beats small.
     buffer = BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    shown.save(buffer, "PNG", compress_level=1)
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"url": url, "shown_width": shown.width, "shown_height": shown.height}
 
 
 def _site(captured: Captured, language: str) -> Json:
@@ -130,14 +130,14 @@ def _site(captured: Captured, language: str) -> Json:
 def _channel_gate(captured: ChannelGate) -> Json:
     channels = len(captured.values)
     return {
-        "gate": {"channels": channels, "values": _floats(captured.values)},
+        "gate": {"channels": channels, "values": floats(captured.values)},
         "activation": _activation(captured.activation),
     }
 
 
 def _spatial_gate(captured: SpatialGate) -> Json:
     return {
-        "map": {"grid": _grid(captured.grid), "values": _floats(captured.values)},
+        "map": {"grid": grid_numbers(captured.grid), "values": floats(captured.values)},
     }
 
 
@@ -146,15 +146,15 @@ def _place_affinity(captured: PlaceAffinity) -> Json:
     if factors is None:
         raise ValueError(f"expected factors at {captured.site}, received a stored matrix")
     return {
-        "query_grid": _grid(captured.query_grid),
-        "key_grid": _grid(captured.key_grid),
+        "query_grid": grid_numbers(captured.query_grid),
+        "key_grid": grid_numbers(captured.key_grid),
         "heads": captured.rows.heads,
         "affinity": {
             "normaliser": factors.normaliser.value,
             "scale": factors.scale,
             "dim": factors.query.shape[-1],
-            "query": _floats(factors.query[0].float().cpu().numpy()),
-            "key": _floats(factors.key[0].float().cpu().numpy()),
+            "query": floats(factors.query[0].float().cpu().numpy()),
+            "key": floats(factors.key[0].float().cpu().numpy()),
         },
     }
 
@@ -165,7 +165,7 @@ def _channel_affinity(captured: ChannelAffinity) -> Json:
         "heads": captured.rows.heads,
         "matrix": {
             "channels": channels,
-            "values": _floats(captured.rows.some(range(channels))[0]),
+            "values": floats(captured.rows.some(range(channels))[0]),
         },
         "activation": _activation(captured.activation),
     }
@@ -185,10 +185,11 @@ def _shape(captured: Captured, language: str) -> str:
 
 
 def _activation(activation: Activation) -> Json:
-    return {"grid": _grid(activation.grid), "values": _floats(activation.values)}
+    return {"grid": grid_numbers(activation.grid), "values": floats(activation.values)}
 
 
-def _grid(grid: Grid) -> Json:
+def grid_numbers(grid: Grid) -> Json:
+    """Return a grid as the browser has it."""
     return {
         "rows": grid.rows,
         "columns": grid.columns,
@@ -222,7 +223,8 @@ def _prediction(prediction: Classification | Segmentation, language: str) -> Jso
     }
 
 
-def _floats(values: np.ndarray) -> str:
+def floats(values: np.ndarray) -> str:
+    """Return an array as base64 of little-endian float32."""
     return _bytes(np.ascontiguousarray(values, dtype="<f4"))
 
 

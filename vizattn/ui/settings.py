@@ -8,6 +8,8 @@ from vizattn.texts import LANGUAGES
 
 AUTO = "auto"
 """the language of a visitor's browser"""
+VISITORS = 64
+"""how many sessions are kept; a page that was idle for longest starts afresh"""
 
 
 @dataclass(frozen=True)
