@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -54,8 +54,21 @@ def skipped(name: str, unit: str, target: float | None, reason: str) -> Measure:
 Run = Callable[[], object]
 
 
-def alternate(runs: Mapping[str, Run], rounds: int, inner: int = 1) -> dict[str, list[float]]:
-    """Return the seconds that each run took in each round.
+@dataclass(frozen=True)
+class Spent:
+    """What one run took.
+
+    Args:
+        wall: seconds on the clock, other programs' share of the processor included.
+        cpu: seconds of processor time of this process alone, all its threads together.
+    """
+
+    wall: float
+    cpu: float
+
+
+def alternate(runs: Mapping[str, Run], rounds: int) -> dict[str, list[Spent]]:
+    """Return what each run took in each round.
 
     Every round times every run once, in an order that turns from round to round, so that a
     machine that grows slower or faster meanwhile does so to all of them alike.
@@ -63,23 +76,27 @@ def alternate(runs: Mapping[str, Run], rounds: int, inner: int = 1) -> dict[str,
     Args:
         runs: what to time, by name.
         rounds: how often.
-        inner: how often a run is repeated within one timing.
     """
     names = list(runs)
-    taken: dict[str, list[float]] = {name: [] for name in names}
+    taken: dict[str, list[Spent]] = {name: [] for name in names}
     for name in names:
         runs[name]()
     for number in range(rounds):
         shift = number % len(names)
         order = names[shift:] + names[:shift]
         for name in order if number % 2 else reversed(order):
-            began = time.perf_counter()
-            for _ in range(inner):
-                runs[name]()
-            taken[name].append((time.perf_counter() - began) / inner)
+            taken[name].append(_spent(runs[name]))
     return taken
 
 
-def ratio(above: list[float], below: list[float]) -> float:
+def _spent(run: Run) -> Spent:
+    wall, cpu = time.perf_counter(), time.process_time()
+    kept = run()
+    spent = Spent(time.perf_counter() - wall, time.process_time() - cpu)
+    del kept
+    return spent
+
+
+def ratio(above: Iterable[float], below: Iterable[float]) -> float:
     """Return the median of the rounds' ratios: what drifts from round to round cancels."""
     return median(a / b for a, b in zip(above, below, strict=True))
