@@ -166,14 +166,17 @@ def _face(one: Car, view: View, climate: Climate) -> list[Shape]:
     def bar(wide: float, low: float, high: float) -> np.ndarray:
         return flat(np.array([(-wide, low), (wide, low), (wide, high), (-wide, high)]))
 
-    exhaust = climate.air + (12 if one.driven else 1)
-    drawn = [Shape(bar(one.half, 0.24, 0.42), Material(RUBBER, exhaust))]
+    warm = 4 if one.driven else 1
+    drawn = [Shape(bar(one.half, 0.24, 0.42), Material(RUBBER, climate.air + warm))]
+    if one.away:
+        pipe = RING * (0.16, 0.06) + (-0.45 * one.half, 0.28)
+        drawn.append(Shape(flat(pipe), Material(RUBBER, climate.air + 4 * warm)))
     if not one.away:
         drawn.append(Shape(bar(0.45, 0.62, 0.8), Material(RUBBER, one.engine + 3)))
     drawn.append(Shape(bar(0.26, 0.48, 0.6), Material((0.6, 0.6, 0.55), one.body)))
     shines = climate.night and one.driven
     hue: Colour = (0.55, 0.03, 0.02) if one.away else (0.8, 0.78, 0.72)
-    lamp = Material(hue, one.body + 4, (4.0 if one.away else 22.0) if shines else 0.0)
+    lamp = Material(hue, one.body + 4, (6.0 if one.away else 40.0) if shines else 0.0)
     for side in (-1, 1):
         disc = RING * (0.14, 0.08) + (side * (one.half - 0.2), 0.74)
         drawn.append(Shape(flat(disc), lamp))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,12 +60,12 @@ def climate(rng: np.random.Generator, night: bool | None = None) -> Climate:
                        air - float(rng.uniform(14, 34)) * (1 - 0.7 * overcast),
                        float(rng.uniform(0.5, 3)), 0.0)  # fmt: skip
     low = float(rng.uniform(0.5, 2.2))
-    angle = float(rng.uniform(-np.pi, np.pi))
-    strength = (1 - overcast) ** 1.5 * float(rng.uniform(0.6, 1.0))
+    angle = float(rng.uniform(-math.pi, math.pi))
+    strength = 1.3 * (1 - overcast) ** 1.5 * float(rng.uniform(0.6, 1.0))
     warm = float(np.clip((low - 0.8) * 0.18, 0, 0.3))
-    ambient = (0.27 + 0.12 * overcast, 0.31 + 0.1 * overcast, 0.37 + 0.05 * overcast)
-    return Climate(False, air, overcast, (low * np.cos(angle), 0.6 * low * np.sin(angle)),
+    ambient = (0.22 + 0.17 * overcast, 0.26 + 0.15 * overcast, 0.32 + 0.1 * overcast)
+    return Climate(False, air, overcast, (low * math.cos(angle), 0.6 * low * math.sin(angle)),
                    ambient, (strength, strength * (0.95 - warm / 2), strength * (0.86 - warm)),
-                   (0.62, 0.66, 0.72), air - float(rng.uniform(16, 38)) * (1 - 0.6 * overcast),
+                   (0.5, 0.54, 0.6), air - float(rng.uniform(16, 38)) * (1 - 0.6 * overcast),
                    float(rng.uniform(0, 2.5)),
                    strength * float(rng.uniform(6, 14 if hot else 9)))  # fmt: skip

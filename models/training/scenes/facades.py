@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.training.scenes.view import Canvas, Colour, Field, Window, colour
 BASE = 3.4
 """metres of a shop from the ground to the first floor"""
 SIGNS = [colour(code) for code in ("7a2a25", "27406b", "2d5443", "3a3a3c", "b98b3e", "8f8a80")]
+WARM = np.array([1.1, 1.0, 0.85], np.float32)
 LAMP_LIGHT = np.array([1.0, 0.78, 0.45], np.float32)
 
 
@@ -57,7 +59,7 @@ def _inner_wall(canvas: Canvas, climate: Climate, building: Building) -> Wall | 
         return None
     x, y = view.columns()[:, window[1]], view.rows()[window[0]]
     away = x - view.ahead
-    away = np.where(np.abs(away) < 0.5, 0.5 * np.sign(inner), away)
+    away = np.where(np.abs(away) < 0.5, np.float32(math.copysign(0.5, inner)), away)
     z = np.clip(view.focal * inner / away, building.near, building.far)
     up = view.eye - (y - view.horizon) * z / view.focal
     # The wall faces the street: it has sun when its own shadow falls away from the street.
@@ -116,6 +118,7 @@ def _storeys(climate: Climate, building: Building, wall: Wall) -> Look:
     mirror = 0.03 + 0.25 * cells**2 * (0.15 if climate.night else 1.0)
     # Half of the windows have a blind, some way down.
     blind = (cells * 7 % 1 > 0.5) * ((sill / floor) % 1 > pane * (cells * 13 % 1))
+    blind = blind.astype(np.float32)
     mirror = mirror + 0.12 * blind
     glass = mirror[..., None] * np.array([0.85, 0.95, 1.08], np.float32)
     rgb += (glass - rgb) * panes[..., None]
@@ -123,6 +126,8 @@ def _storeys(climate: Climate, building: Building, wall: Wall) -> Look:
     glow = lit[..., None] * LAMP_LIGHT * np.float32(0.5 if climate.night else 0.0)
     heat = climate.air + climate.stored + building.warm + 0.25 * stain
     heat = heat + 0.7 * climate.warming * wall.sun - panes * (1.5 - 2.5 * cells) + 1.5 * lit
+    vents = stripes(wall.along + 0.5 * bay, 3 * bay, 0.7, wall.wide) * (cells > 0.9) * upper
+    heat = heat + 5 * vents * stripes(sill + 0.9, floor, 0.5, wall.high)
     return Look(rgb, glow, heat)
 
 
@@ -138,9 +143,9 @@ def _shop(climate: Climate, building: Building, wall: Wall, look: Look) -> Look:
     inside = 0.1 + 0.22 * goods * (1 - 0.35 * np.cos(wall.up * 2.4))
     hue = np.array(SIGNS[building.seed % len(SIGNS)], np.float32)
     letters = stripes(wall.along, 0.34, 0.2, wall.wide) * between(wall.up, 2.85, 3.12, wall.high)
-    letters = letters * (np.sin(wall.along * 0.9) > 0.2)
+    letters = letters * (np.sin(wall.along * 0.9) > 0.2).astype(np.float32)
     board = hue + (np.float32(0.75) - hue) * letters[..., None]
-    rgb = look.rgb + (inside[..., None] * np.array([1.1, 1.0, 0.85]) - look.rgb) * front[..., None]
+    rgb = look.rgb + (inside[..., None] * WARM - look.rgb) * front[..., None]
     rgb = rgb + (board - rgb) * sign[..., None]
     open_ = climate.night and building.seed % 3 > 0
     light: Colour = (1.3, 1.05, 0.7) if open_ else (0.04, 0.035, 0.03)

@@ -32,12 +32,12 @@ def paint_ground(canvas: Canvas, climate: Climate, street: Street) -> None:
     paint = _markings(street, x, z, across, along) * np.clip(0.75 + 0.3 * grain, 0.2, 1)
     rgb += (np.array([0.62, 0.62, 0.58], np.float32) - rgb) * paint[..., None]
     heat = heat + climate.stored + climate.air + warming * climate.warming * (0.15 + 0.85 * sun)
-    heat += 0.35 * stain + 0.5 * rough * grain * 3 - 1.2 * paint * (climate.warming > 2)
+    heat += 0.22 * stain + 0.8 * rough * grain - 1.2 * paint * (climate.warming > 2)
     for hole_x, hole_z in street.manholes:
         ring = np.hypot(x - hole_x, z - hole_z)
         lid = between(ring, -1.0, 0.34, across)
         ribs = 0.6 + 0.5 * stripes(x + z, 0.12, 0.06, along)
-        rgb += (np.array([0.1, 0.1, 0.1]) * ribs[..., None] - rgb) * lid[..., None]
+        rgb += (np.array([0.1, 0.1, 0.1], np.float32) * ribs[..., None] - rgb) * lid[..., None]
         heat += lid * (3.5 if climate.night else 1.0)
     canvas.cover(window, np.ones_like(x), rgb, heat, z, sun)
 

@@ -52,7 +52,9 @@ def figure(rng: np.random.Generator, climate: Climate, side: float) -> Figure:
     if rng.random() < 0.06:
         tall = float(rng.uniform(1.0, 1.4))
     wears = outfit(rng, climate)
-    step = float(rng.uniform(-1, 1)) if rng.random() < 0.75 else float(rng.uniform(-0.15, 0.15))
+    step = (
+        float(rng.uniform(-0.85, 0.85)) if rng.random() < 0.75 else float(rng.uniform(-0.15, 0.15))
+    )
     width = float(rng.normal(1.0, 0.08)) * (1.1 if wears.coat else 1.0)
     if side:
         parts = _from_the_side(rng, wears, step, width)

@@ -31,6 +31,9 @@ SEEN = 0.2
 FEWEST_PIXELS = 6
 """pixels of a person that must be visible for the person to count"""
 
+STREET_LIGHT = ((28.0, 23.0, 14.0), (30.0, 19.0, 7.0), (22.0, 25.0, 20.0), (21.0, 24.0, 27.0))
+"""old and new kinds of street lamps"""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -153,8 +156,10 @@ def _shade_at(place: Street, climate: Climate, item: Item) -> float:
 def _lamps(stage: Stage) -> list[Lamp]:
     if not stage.climate.night:
         return []
-    lamps = [*stage.lamps, *((x, y, z, (26.0, 22.0, 15.0)) for x, y, z in stage.street.lamps)]
-    if stage.rng.random() < 0.35:
+    rng = stage.rng
+    hue = STREET_LIGHT[int(rng.integers(len(STREET_LIGHT)))]
+    lamps = [*stage.lamps, *((x, y, z, hue) for x, y, z in stage.street.lamps)]
+    if rng.random() < 0.35:
         # The camera itself stands on a car whose lights are on.
         lamps.append((0.0, 0.7, -1.5, (14.0, 14.0, 12.5)))
     return lamps
@@ -202,7 +207,7 @@ def _truth(canvas: Canvas, items: list[Item], areas: dict[int, float]) -> Truth:
         if item.owner == NOBODY or mine.sum() < max(SEEN * areas[item.owner], FEWEST_PIXELS):
             continue
         x, y = columns[mine], rows[mine]
-        left, top, right, bottom = x.min(), y.min(), x.max() + 1, y.max() + 1
+        left, top, right, bottom = int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
         points.append(((left + right) / 2, (top + bottom) / 2))
         heads.append(item.head)
         boxes.append((left, top, right, bottom))

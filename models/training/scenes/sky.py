@@ -18,11 +18,12 @@ def paint_sky(canvas: Canvas, climate: Climate, street: Street) -> None:
     cloud = smooth_noise(1.6, x * 0.25, y * 0.5, street.seed % 89)
     cloud = np.clip(cloud * 0.5 + 1.6 * climate.overcast - 0.4, 0, 1)[..., None]
     if climate.night:
-        base = np.array([0.004, 0.005, 0.008]) + np.exp(-up * 7)[..., None] * [0.012, 0.01, 0.007]
-        bright = base * (1 + 1.2 * cloud)
+        glow = np.array([0.012, 0.01, 0.007], np.float32) * np.exp(-up * 7)[..., None]
+        bright = (np.array([0.004, 0.005, 0.008], np.float32) + glow) * (1 + 1.2 * cloud)
     else:
-        clear = np.array([0.3, 0.52, 0.95]) * 0.9 + np.exp(-up * 4)[..., None] * [0.5, 0.42, 0.22]
-        bright = clear * (1 - cloud) + cloud * np.array([1.05, 1.07, 1.1])
+        pale = np.array([0.5, 0.42, 0.22], np.float32) * np.exp(-up * 4)[..., None]
+        clear = np.array([0.27, 0.47, 0.86], np.float32) + pale
+        bright = clear + (np.array([1.05, 1.07, 1.1], np.float32) - clear) * cloud
     canvas.glow[:] = bright
     canvas.heat[:] = climate.sky_heat + (climate.air - climate.sky_heat) * np.exp(-up * 5) * 0.8
     canvas.heat += cloud[..., 0] * 4

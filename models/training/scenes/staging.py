@@ -12,7 +12,7 @@ from models.training.scenes.people import Figure, figure, limb, rider
 from models.training.scenes.street import Street
 from models.training.scenes.view import NOBODY, Lamp, Material, Parts, Shape, View
 
-SMALLEST, TALLEST = 12.0, 170.0
+SMALLEST, TALLEST = 12.0, 230.0
 """heights of people, in pixels of a picture 480 pixels high"""
 SHADOW_OF_CAR = np.array([(-0.9, 0.2), (0.9, 0.2), (0.8, 1.4), (-0.8, 1.4)])
 
@@ -166,7 +166,7 @@ def _free_place(stage: Stage, taken: list[tuple[float, float, float]]) -> tuple[
     unit = view.height / 480
     x = z = 10.0
     for _ in range(40):
-        high = unit * float(np.exp(rng.uniform(np.log(SMALLEST), np.log(TALLEST))))
+        high = unit * SMALLEST * (TALLEST / SMALLEST) ** float(rng.random() ** 0.9)
         z = view.depth_of(1.7, high)
         low, top = stage.street.walks[int(rng.integers(len(stage.street.walks)))]
         x = float(rng.uniform(low, top))

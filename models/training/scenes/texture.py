@@ -52,9 +52,7 @@ def smooth_noise(slope: float, x: Field, y: Field, offset: int = 0) -> Field:
     return _fine_tile(slope)[rows & (4 * SIDE - 1), columns & (4 * SIDE - 1)]
 
 
-def stripes(
-    u: np.ndarray | float, period: float, width: float, footprint: np.ndarray | float
-) -> Field:
+def stripes(u: Field, period: float, width: float, footprint: Field | float) -> Field:
     """Return how much of each pixel is covered by stripes [0, width) of every period.
 
     The average over the pixel's own extent is exact, so that far stripes fade instead of flicker.
@@ -65,30 +63,26 @@ def stripes(
         width: of a stripe.
         footprint: extent of a pixel, in the unit of u.
     """
-    u, half = np.asarray(u, np.float32), np.maximum(np.asarray(footprint, np.float32), 1e-4) / 2
-
-    def covered_until(place: Field) -> Field:
-        turns = np.floor(place / period)
-        return turns * width + np.minimum(place - turns * period, width)
-
-    return (covered_until(u + half) - covered_until(u - half)) / (2 * half)
+    half = np.maximum(footprint, 1e-4) / 2
+    covered = _covered_until(u + half, period, width) - _covered_until(u - half, period, width)
+    return covered / (2 * half)
 
 
-def between(
-    u: np.ndarray | float,
-    low: np.ndarray | float,
-    high: np.ndarray | float,
-    footprint: np.ndarray | float,
-) -> Field:
+def _covered_until(place: Field, period: float, width: float) -> Field:
+    turns = np.floor(place / period)
+    return turns * width + np.minimum(place - turns * period, width)
+
+
+def between(u: Field, low: float, high: float, footprint: Field | float) -> Field:
     """Return how much of each pixel lies in [low, high]."""
-    u, extent = np.asarray(u, np.float32), np.maximum(np.asarray(footprint, np.float32), 1e-4)
+    extent = np.maximum(footprint, 1e-4)
     inside = np.minimum(u + extent / 2, high) - np.maximum(u - extent / 2, low)
-    return np.clip(inside / extent, 0, 1).astype(np.float32)
+    return np.clip(inside / extent, 0, 1)
 
 
 def blur(values: Field, sigma: float) -> Field:
     """Return values (row, column, ...) under a Gaussian of sigma cells; the border is repeated."""
-    radius = max(1, int(np.ceil(2.5 * sigma)))
+    radius = max(1, round(2.5 * sigma))
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)
     for axis in (0, 1):
@@ -96,10 +90,10 @@ def blur(values: Field, sigma: float) -> Field:
         around[axis] = (radius, radius)
         padded = np.pad(values, around, mode="edge")
         length = values.shape[axis]
-        values = sum(
-            weight * padded[(slice(None),) * axis + (slice(start, start + length),)]
-            for start, weight in enumerate(weights)
-        )
+        total = np.zeros_like(values)
+        for start, weight in enumerate(weights):
+            total += weight * padded[(slice(None),) * axis + (slice(start, start + length),)]
+        values = total
     return values
 
 
@@ -117,15 +111,14 @@ def reduced(values: Field, factor: int) -> Field:
 
 def enlarged(values: Field, factor: int, rows: int, columns: int) -> Field:
     """Return values enlarged by a factor, linear between the cells, cut to rows x columns."""
+    return _stretched(_stretched(values, factor, 0, rows), factor, 1, columns)
 
-    def along(values: Field, axis: int, length: int) -> Field:
-        place = np.clip(
-            (np.arange(length, dtype=np.float32) + 0.5) / factor - 0.5, 0, values.shape[axis] - 1
-        )
-        first = np.minimum(place.astype(np.int64), max(values.shape[axis] - 2, 0))
-        second = np.minimum(first + 1, values.shape[axis] - 1)
-        share = (place - first).reshape((-1,) + (1,) * (values.ndim - 1 - axis))
-        low, high = values.take(first, axis), values.take(second, axis)
-        return low + (high - low) * share
 
-    return along(along(values, 0, rows), 1, columns)
+def _stretched(values: Field, factor: int, axis: int, length: int) -> Field:
+    last = values.shape[axis] - 1
+    place = (np.arange(length, dtype=np.float32) + 0.5) / factor - 0.5
+    place = np.clip(place, 0, last).astype(np.float32)
+    first = np.minimum(place.astype(np.int32), max(last - 1, 0))
+    share = (place - first).reshape((-1,) + (1,) * (values.ndim - 1 - axis)).astype(np.float32)
+    low, high = values.take(first, axis), values.take(np.minimum(first + 1, last), axis)
+    return low + (high - low) * share

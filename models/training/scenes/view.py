@@ -206,7 +206,7 @@ class Canvas:
             leaves = noise(0.4, x * 0.7, y * 0.7, len(shapes))
             share = share * np.clip((blur(share, 1.5) - 0.3 + 0.22 * leaves) * 3, 0, 1)
         if round_from:
-            rgb = rgb * _rounding(share, round_from)[..., None]
+            rgb = rgb * _rounding(share, float(high[1] - low[1]), round_from)[..., None]
         if grain:
             rough = noise(0.5, x * 0.6, y * 0.6, owner + 3)
             rgb = rgb * (1 + grain * rough)[..., None]
@@ -244,10 +244,10 @@ class Canvas:
         return covered / scale**2, mixed
 
 
-def _rounding(share: Field, side: float) -> Field:
+def _rounding(share: Field, high: float, side: float) -> Field:
     """Return a factor that is bright towards one side and dark towards the other."""
-    sigma = max(0.06 * share.shape[0], 0.7)
-    soft = blur(share, min(sigma, 8.0))
+    sigma = min(max(0.06 * high, 0.7), 8.0)
+    soft = blur(share, sigma)
     slope = np.zeros_like(soft)
     slope[:, 1:-1] = (soft[:, :-2] - soft[:, 2:]) * sigma
     return np.clip(1 + 0.55 * side * slope - 0.1 * np.abs(slope), 0.4, 1.6)
