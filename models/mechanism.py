@@ -197,7 +197,8 @@ class Reference:
     ``attention.<name>`` to the path of one of our blocks ("" is the module itself) or of any other
     tap; ``intermediate`` maps ``intermediate.<name>`` to the path of a module that returns it.
     ``outputs`` names the parts of a result, as in ``output.<name>``; numbers from 0 where it is
-    empty. ``unused`` is a pattern of parameters that the original owns and never uses.
+    empty. ``unused`` is a pattern of parameters that the original owns and never uses. ``sizes``
+    says of which parameter, along which axis, the length is an argument that the file leaves out.
     """
 
     build: Callable[..., nn.Module]
@@ -207,6 +208,7 @@ class Reference:
     intermediate: Mapping[str, str | Derived] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     unused: str | None = None
+    sizes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def our_name(self, name: str) -> str:
         """Return our name for a parameter of the original."""

@@ -145,7 +145,8 @@ def _replay_module(
     tensors: dict[str, Tensor],
     dtype: torch.dtype,
 ) -> dict[str, Tensor]:
-    network = _build(reference, slug, metadata).to(dtype).eval()
+    sizes = _sizes(reference, tensors)
+    network = _build(reference, slug, metadata, sizes).to(dtype).eval()
     _load(network, reference, tensors)
     return _run(network, reference, tensors, dtype)
 
@@ -157,9 +158,18 @@ def _arguments(metadata: dict[str, str]) -> dict[str, Any]:
     return arguments
 
 
-def _build(reference: Reference, slug: str, metadata: dict[str, str]) -> nn.Module:
+def _sizes(reference: Reference, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {
+        name: tensors[f"param.{parameter}"].shape[axis]
+        for name, (parameter, axis) in reference.sizes.items()
+    }
+
+
+def _build(
+    reference: Reference, slug: str, metadata: dict[str, str], sizes: dict[str, Any]
+) -> nn.Module:
     variant = metadata.get("variant") or "__".join(slug.split("__")[1:])
-    arguments = _arguments(metadata)
+    arguments = sizes | _arguments(metadata)
     positional = arguments.pop("args", [])
     if not isinstance(positional, list) or len(positional) > len(reference.positional):
         raise ValueError(
