@@ -25,6 +25,7 @@ ORDER = (
     "vizattn.memory",
     "vizattn.intake",
     "vizattn.attention",
+    "vizattn.labels",
     "vizattn.networks",
     "vizattn.capture",
     "vizattn.truth",

@@ -18,7 +18,7 @@ from models.packs import CAMVID_CLASSES
 from tests.networks_for_tests import scene, small_network
 from vizattn.analysis import Analysis, Classification, Segmentation, look
 from vizattn.attention import ChannelAffinity, ChannelGate, Check, PlaceAffinity, SpatialGate
-from vizattn.ui.labels import site_label
+from vizattn.labels import site_label
 from vizattn.ui.payload import CLASS_COLOURS, LONGEST_SHOWN, payload
 
 NETWORKS = [

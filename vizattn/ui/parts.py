@@ -16,8 +16,8 @@ from PIL import Image
 
 from models.mechanism import mechanisms
 from models.weights import Card
+from vizattn.labels import metric_value, network_label
 from vizattn.texts import LANGUAGES, catalogue, text
-from vizattn.ui.labels import metric_value, network_label
 from vizattn.ui.links import Link
 from vizattn.ui.saves import KINDS
 from vizattn.ui.settings import Settings

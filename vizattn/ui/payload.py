@@ -21,8 +21,8 @@ from vizattn.attention import (
     SpatialGate,
 )
 from vizattn.geometry import Grid
+from vizattn.labels import check_labels, class_label, network_label, site_label
 from vizattn.texts import text
-from vizattn.ui.labels import check_labels, class_label, network_label, site_label
 
 VERSION = 1
 LONGEST_SHOWN = 1280

@@ -13,9 +13,9 @@ from vizattn.crowd.analysis import CrowdAnalysis, stage_of
 from vizattn.crowd.cost import StageCost, Way
 from vizattn.crowd.pair import Pair
 from vizattn.intake import Note
+from vizattn.labels import check_labels
 from vizattn.texts import LANGUAGES, text
 from vizattn.ui.crowd.orders import changes_numbers, registration_numbers
-from vizattn.ui.labels import check_labels
 from vizattn.ui.payload import floats, grid_numbers, shown_picture
 
 VERSION = 1
