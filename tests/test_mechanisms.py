@@ -224,6 +224,7 @@ SHAPES: dict[Kind, Callable[[AttentionBlock, Tensor], tuple[int, ...]]] = {
     Kind.BRANCH_GATE: lambda _, x: (x.shape[0], FREE, FREE),
     Kind.EXPERT_GATE: lambda _, x: (x.shape[0], FREE),
     Kind.ASSIGNMENT: lambda _, x: (x.shape[0], x.shape[2] * x.shape[3], FREE),
+    Kind.CONTEXT: lambda _, x: (x.shape[0], FREE, *x.shape[2:]),
     Kind.COVARIANCE: lambda _, x: (x.shape[0], FREE, FREE),
     Kind.PRESENCE: lambda _, x: (x.shape[0], FREE),
     Kind.PLACE_AFFINITY: shape_of_places,
