@@ -45,6 +45,7 @@ const crowd = mount(document.getElementById("place"), {{
   }},
   upload: async (file) => ({{ path: `/sent/${{file.name}}` }}),
   onMessage: (text) => window.said.push(text),
+  onProjector: (on) => document.body.classList.toggle("va-projector-page", on),
 }});
 window.crowd = crowd;
 </script></body></html>"""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.contrast import CONTRAST
 from tests.networks_for_tests import scene
 from tests.served import page_at
 from vizattn.analysis import Analysis
@@ -380,19 +381,6 @@ def test_a_telephone_has_the_picture_first_and_never_scrolls_sideways(visit: Ope
         assert button.bounding_box()["height"] >= 24
 
 
-CONTRAST = """(selector) => [...document.querySelectorAll(selector)].filter(
-  (one) => one.innerText?.trim() && one.checkVisibility()).map((one) => {
-    const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map(
-      (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-      .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-    let ground = one;
-    const clear = (colour) => colour === "transparent" || (numbers(colour)[3] ?? 1) < 1;
-    while (clear(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
-    const [a, b] = [getComputedStyle(one).color, getComputedStyle(ground).backgroundColor]
-      .map((colour) => light(numbers(colour))).sort((x, y) => y - x);
-    return [one.className + ": " + one.innerText.slice(0, 30), (a + 0.05) / (b + 0.05)];
-  })"""
 READ = (
     ".vp-header h1, .vp-header p, .vp-header button, .vp-choices h2, .vp-choices p, "
     ".vp-choices button, .vp-choices select, .vp-choices small, .vp-choices strong, .vp-lead, "

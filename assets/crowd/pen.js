@@ -3,6 +3,7 @@
 const APART = 3;
 const CLOSE = 10;
 const LEAST = 3;
+const MOST = 900;
 
 export class Pen {
   /** act: {draw(corners), finish(corners)}; scale() gives screen pixels for a pixel of the frame. */
@@ -37,6 +38,7 @@ export class Pen {
 
   extend(place) {
     if (this.distance(this.stroke[this.stroke.length - 1], place) < APART) return;
+    if (this.corners.length + this.stroke.length >= MOST) return;
     this.stroke.push(place);
     this.act.draw([...this.corners, ...this.stroke]);
   }
