@@ -30,6 +30,7 @@ from vizattn.version import VERSION
 from vizattn.views import Scale
 
 __all__ = [
+    "REGIONS",
     "overlays",
     "regions_csv",
     "save_all",

@@ -135,11 +135,11 @@ class Pair:
         rgb = thermal = None
         if self.rgb is not None:
             pixels = _tensor(changes.rgb(self._rgb_levels(self.rgb, framing)), network)
-            rgb = network.preprocessing.normalise(pixels)
+            rgb = _quick(network.preprocessing.normalise(pixels))
         if self.thermal is not None:
             values, inside = self._warped(framing.scaled, changes.shift)
             levels = np.where(inside, changes.thermal(values), np.float32(UNKNOWN))
-            thermal = thermal_input(_tensor(levels[:, :, None], network) / LEVELS)
+            thermal = _quick(thermal_input(_tensor(levels[:, :, None], network) / LEVELS))
         return framing, rgb, thermal
 
     def _rgb_levels(self, rgb: Picture, framing: Framing) -> RGBLevels:
@@ -176,6 +176,11 @@ def _tensor(
     levels: Float[np.ndarray, "row column channel"], network: Network
 ) -> Float[Tensor, "1 channel row column"]:
     return torch.from_numpy(np.ascontiguousarray(levels)).permute(2, 0, 1)[None].to(network.device)
+
+
+def _quick(image: Input) -> Input:
+    # The layout in which convolutions and pooling are quickest; what they compute is the same.
+    return image.contiguous(memory_format=torch.channels_last)
 
 
 def read_pair(
