@@ -79,6 +79,8 @@ def test_one_overlay_a_site_at_the_size_of_the_original(tmp_path: Path) -> None:
         with Image.open(path) as image:
             assert image.size == SIZE
             assert image.text["Description"]
+    with Image.open(paths[1]) as image:
+        assert image.text["Title"].startswith("Context · attention between channels · ")
     (heat,) = view(seen, Selection("context.position", at=AT), Scale.FIXED)
     expected = overlay(heat, seen.picture, seen.framing, style)
     with Image.open(paths[0]) as image:
@@ -129,6 +131,7 @@ def test_the_summary_has_everything_and_is_json() -> None:
     assert found["prediction"]["at"] == {"class": name, "probability": probability}
     (site,) = found["sites"]
     assert site["shape"] == [1, 176, 176]
+    assert site["title"] == "Context · attention between places"
     assert site["sentence"] == sentence(seen, Selection(at=AT))
     for check, measured in zip(site["checks"], seen.sites[0].checks, strict=True):
         assert check == {

@@ -22,6 +22,7 @@ from vizattn.attention import Check
 from vizattn.figures import Figure, figure
 from vizattn.geometry import Framing
 from vizattn.intake import Picture, read_picture
+from vizattn.labels import mechanism_label, site_label
 from vizattn.numbers import number
 from vizattn.panels import PANELS
 from vizattn.render import (
@@ -242,6 +243,21 @@ def test_figures_say_which_head() -> None:
     assert any("mean of 2 heads" in line for line in words_of(figure(two_heads())))
     assert any("head 1 (of 2" in line for line in words_of(figure(two_heads(), Selection(head=1))))
     assert not any("head" in line for line in words_of(figure(rows())))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_figures_call_sites_what_the_page_calls_them(language: str) -> None:
+    seen, selection = every_kind()[3]
+    captured = seen.site(selection.site)
+    said = words_of(figure(seen, selection, language=language))
+    spoken = typesetting.typeface(language).language
+    assert said[:2] == [
+        mechanism_label(spoken, seen.network.card),
+        site_label(spoken, captured),
+    ]
+    *_, small = (line for line in said if captured.site in line)
+    assert [line for line in said if captured.site in line] == [small], "the path, once"
+    assert seen.network.name in small
 
 
 def test_figures_say_whether_they_are_smooth() -> None:

@@ -16,6 +16,7 @@ from vizattn.attention import Captured, ChannelAffinity, ChannelGate, PlaceAffin
 from vizattn.facts import site_selection, summary
 from vizattn.figures import figure
 from vizattn.geometry import Grid
+from vizattn.labels import site_label
 from vizattn.render import DEFAULT_STYLE, Style, overlay
 from vizattn.texts import DEFAULT_LANGUAGE
 from vizattn.version import VERSION
@@ -96,7 +97,8 @@ def overlays(
         selected = site_selection(analysis, captured, chosen)
         heat = next(each for each in view(analysis, selected, scale) if isinstance(each, Heat))
         path = Path(folder) / f"{safe_name(captured.site)}.png"
-        save_overlay(overlay(heat, analysis.picture, analysis.framing, style), heat, path)
+        image = overlay(heat, analysis.picture, analysis.framing, style)
+        save_overlay(image, heat, path, site_label(DEFAULT_LANGUAGE, captured))
         paths.append(path)
     return paths
 
@@ -106,10 +108,18 @@ def safe_name(site: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", site).strip(".-") or "attention"
 
 
-def save_overlay(image: Image.Image, heat: Heat, path: Path) -> None:
-    """Write a picture whose file says what its colours mean: the pixels alone do not."""
+def save_overlay(image: Image.Image, heat: Heat, path: Path, site: str | None = None) -> None:
+    """Write a picture whose file says what its colours mean: the pixels alone do not.
+
+    Args:
+        image: the picture.
+        heat: what is drawn on it.
+        path: where to write.
+        site: what the site is called, if it is of one.
+    """
+    title = heat.title.text(DEFAULT_LANGUAGE)
     said = PngInfo()
-    said.add_itxt("Title", heat.title.text(DEFAULT_LANGUAGE))
+    said.add_itxt("Title", f"{site} · {title}" if site else title)
     said.add_itxt("Description", heat.scale_label.text(DEFAULT_LANGUAGE))
     said.add_itxt("Software", f"vizattn {VERSION}")
     image.save(path, pnginfo=said)

@@ -12,6 +12,7 @@ import torch
 from vizattn.analysis import Analysis, Classification
 from vizattn.attention import Captured, Check, PlaceAffinity
 from vizattn.geometry import Framing
+from vizattn.labels import site_label
 from vizattn.networks import Network
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.version import VERSION
@@ -116,6 +117,7 @@ def _prediction(analysis: Analysis, chosen: Selection) -> Json:
 def _site(analysis: Analysis, captured: Captured, chosen: Selection, language: str) -> Json:
     selected = site_selection(analysis, captured, chosen)
     return site_facts(captured) | {
+        "title": site_label(language, captured),
         "selection": _selection(selected),
         "sentence": sentence(analysis, selected, language),
     }

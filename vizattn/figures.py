@@ -14,6 +14,7 @@ from typing import Any
 
 from vizattn.analysis import Analysis
 from vizattn.attention import Captured, Check
+from vizattn.labels import check_labels, mechanism_label, site_label
 from vizattn.numbers import number
 from vizattn.panels import INK, NUMBERS, PANELS, QUIET, SMALL, Panel, Subject
 from vizattn.render import DEFAULT_STYLE, Style
@@ -86,13 +87,16 @@ def figure(
     panels = [PANELS[type(each)](each, subject) for each in view(analysis, chosen, scale)]
     captured = analysis[str(chosen.site)]
     above = [
-        Line(analysis.network.card.facts.get("mechanism_name") or analysis.network.name, TITLE),
+        Line(mechanism_label(letters.language, analysis.network.card), TITLE),
         Line(_subtitle(captured, chosen, letters.language), TEXT, QUIET),
     ]
     said = sentence(analysis, chosen, letters.language)
     below = [Line(line, TEXT) for line in letters.wrapped(said, TEXT, subject.width + NUMBERS)]
     checked = [check_line(captured, check, letters.language) for check in captured.checks]
-    checked.append(Line(_source(analysis, letters.language), SMALL, QUIET))
+    source = letters.wrapped(
+        _source(analysis, captured, letters.language), SMALL, subject.width + NUMBERS
+    )
+    checked += [Line(line, SMALL, QUIET) for line in source]
     return Figure(Sheet(letters, subject.width + NUMBERS).drawn(above, panels, below, checked))
 
 
@@ -111,31 +115,30 @@ class Line:
 
 
 def _subtitle(captured: Captured, selection: Selection, language: str) -> str:
-    kind = text(language, f"mechanisms.kind.{captured.kind.value}")
-    heads = heads_of(captured)
+    site, heads = site_label(language, captured), heads_of(captured)
     if heads == 1:
-        return text(language, "figure.subtitle", site=captured.site, kind=kind)
+        return site
     if selection.head is None:
         head = text(language, "figure.head_mean", count=heads)
     else:
         head = text(language, "figure.head_one", head=selection.head, count=heads)
-    return text(language, "figure.subtitle_head", site=captured.site, kind=kind, head=head)
+    return text(language, "figure.site_head", site=site, head=head)
 
 
 def check_line(captured: Captured, check: Check, language: str) -> Line:
     """Return what a check measured, in red where it failed."""
-    own = f".{captured.claim.value}" if check.name == "claim" else ""
-    claim = text(language, f"mechanisms.check.{check.name}{own}")
+    claim, _ = check_labels(language, captured, check)
     measured = {"value": number(check.value, 2), "limit": number(check.limit, 1)}
     key = "figure.check_passed" if check.passed else "figure.check_failed"
     line = text(language, key, claim=claim, **measured)
     return Line(line, SMALL, QUIET if check.passed else _FAILED)
 
 
-def _source(analysis: Analysis, language: str) -> str:
+def _source(analysis: Analysis, captured: Captured, language: str) -> str:
     (width, height), (across, down) = analysis.framing.original, analysis.framing.input
     sizes = {"width": width, "height": height, "input_width": across, "input_height": down}
     names = {"picture": analysis.picture.name, "network": analysis.network.name}
+    names["site"] = captured.site
     return text(language, "figure.source", **names, **sizes)
 
 

@@ -48,6 +48,11 @@ class NetworkLabel:
     measured: str
 
 
+def mechanism_label(language: str, card: Card) -> str:
+    """Return what a network's mechanism is called."""
+    return text(language, f"mechanisms.name.{card.mechanism or PLAIN}")
+
+
 def network_label(language: str, card: Card) -> NetworkLabel:
     """Return how a network is offered."""
     slug = card.mechanism or PLAIN
@@ -55,7 +60,7 @@ def network_label(language: str, card: Card) -> NetworkLabel:
     measured = text(language, "mechanisms.metric.count", count=card.metric["count"])
     return NetworkLabel(
         card.name,
-        text(language, f"mechanisms.name.{slug}"),
+        mechanism_label(language, card),
         text(language, f"mechanisms.family.{re.sub(r'[^a-z]+', '_', family.lower())}"),
         text(language, f"mechanisms.line.{slug}"),
         metric_label(language, card.metric),

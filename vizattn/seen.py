@@ -18,6 +18,7 @@ from vizattn.attention import Captured
 from vizattn.export import save_all, save_arrays, summary
 from vizattn.figures import Figure, figure
 from vizattn.geometry import Point
+from vizattn.labels import site_label
 from vizattn.networks import Network
 from vizattn.render import DEFAULT_STYLE, Style, overlay
 from vizattn.texts import DEFAULT_LANGUAGE
@@ -145,7 +146,8 @@ class Seen:
 def site_row(captured: Captured) -> str:
     """Return a line of a table in HTML: where, what, its equation and its checks."""
     checks = " ".join(f"{'✓' if each.passed else '✗'} {each.name}" for each in captured.checks)
-    cells = (captured.site, captured.kind.value, captured.formula, checks)
+    title = site_label(DEFAULT_LANGUAGE, captured)
+    cells = (captured.site, title, captured.formula, checks)
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
