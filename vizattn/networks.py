@@ -14,6 +14,8 @@ from models.weights import Card
 from vizattn.geometry import Framing, Size
 from vizattn.texts import Refused
 
+COUNTS = "count"
+"""the task of a network that counts people"""
 SMALLEST_SIDE = 64
 LONGEST_SIDE = 768
 """a very long picture is scaled until this is its long side, whatever its short side is then"""

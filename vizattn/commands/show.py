@@ -1,41 +1,58 @@
-"""Show where a network looks on a picture: overlays, raw arrays and a summary in a folder."""
+"""Show where a network looks on a picture: overlays, raw arrays and a summary in a folder.
+
+A network that counts people takes a thermal picture too, or alone; it adds a table of regions.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import tempfile
-import textwrap
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vizattn.analysis import Analysis, Classification, look
+from vizattn.analysis import Analysis, Classification, OtherTask, look
+from vizattn.commands.reports.report import (
+    Report,
+    Save,
+    drawn,
+    head_of,
+    position,
+    said_of,
+    sites_of,
+)
 from vizattn.export import ARRAYS, SUMMARY, overlays, save_arrays
 from vizattn.facts import summary
-from vizattn.geometry import Point
-from vizattn.networks import Library, choose_device
-from vizattn.render import COLORMAPS, Style
-from vizattn.tables import table
-from vizattn.texts import DEFAULT_LANGUAGE, Refused, text
+from vizattn.intake import PictureError
+from vizattn.networks import COUNTS, Library, Network, choose_device
+from vizattn.render import COLORMAPS
 from vizattn.views import Scale, Selection
 
 NAME = "show"
 HELP = "write overlays, raw arrays and a summary for one picture"
 LARGEST_SHARES = 5
-WIDTH = 100
-
-
-class BadPosition(Refused):
-    """A place is not written as X,Y."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture")
+    parser.add_argument(
+        "image", type=Path, nargs="?", metavar="IMAGE", help="a picture; not needed with --thermal"
+    )
+    parser.add_argument(
+        "--thermal", type=Path, metavar="T", help="a thermal picture, for a network that counts"
+    )
+    parser.add_argument(
+        "--register",
+        default="auto",
+        metavar="auto|none|DX,DY,ZOOM",
+        help="how the thermal picture lies on the other: looked for, on the same view, or moved "
+        "right and down by pixels and enlarged about the middle (default: auto)",
+    )
     parser.add_argument("--model", required=True, metavar="NAME", help="a bundled network")
     parser.add_argument(
         "--site", metavar="S", help="which attention (default: the first with rows)"
@@ -72,49 +89,65 @@ def run(options: argparse.Namespace) -> int:
         Refused: if picture, network, site, head or place cannot be used.
         OSError: if the folder cannot be written.
     """
-    at = None if options.at is None else position(options.at)
-    analysis = look(options.image, Library(options.device).network(options.model))
-    selection = Selection(options.site, options.head, at)
-    facts = summary(analysis, selection)
-    written = write(analysis, selection, facts, options)
+    network = Library(options.device).network(options.model)
+    report = _report_of(network)(options, network)
+    names = write(report.save, report.facts, options.out)
     if options.json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print(json.dumps(report.facts, indent=2, ensure_ascii=False))
     else:
-        _print(analysis, facts)
-        print(f"\n{len(written)} files in {options.out}: overlays, {ARRAYS} and {SUMMARY}")
+        print("\n".join(report.lines))
+        print(f"\n{len(names)} files in {options.out}: {report.files} and {SUMMARY}")
     return 0
 
 
-def position(given: str) -> Point:
-    """Return the place that "X,Y" names; raises BadPosition."""
-    try:
-        x, y = (float(part) for part in given.split(","))
-    except ValueError:
-        raise BadPosition("errors.bad_position", given=repr(given)) from None
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise BadPosition("errors.bad_position", given=repr(given))
-    return x, y
+def look_report(options: argparse.Namespace, network: Network) -> Report:
+    """Look at one picture.
+
+    Raises:
+        Refused: if the picture, site, head or place cannot be used, or a thermal one was given.
+    """
+    if options.thermal is not None:
+        raise OtherTask("crowd_engine.no_counter", name=network.name)
+    if options.image is None:
+        raise PictureError("errors.no_picture")
+    at = None if options.at is None else position(options.at)
+    analysis = look(options.image, network)
+    selection = Selection(options.site, options.head, at)
+    scale, style = drawn(options)
+
+    def save(place: Path) -> list[Path]:
+        files = overlays(analysis, selection, place, scale, style)
+        return [*files, save_arrays(analysis, selection, place / ARRAYS)]
+
+    facts = summary(analysis, selection)
+    return Report(facts, list(_lines(analysis, facts)), save, f"overlays, {ARRAYS}")
 
 
-def write(
-    analysis: Analysis, selection: Selection, facts: dict[str, Any], options: argparse.Namespace
-) -> list[str]:
-    """Write overlays, arrays and summary, all or none, and return the names of the files.
+_REPORTS = {COUNTS: "vizattn.commands.reports.crowd"}
+"""by the task of the network, the module that reports; loaded when asked for, since it is slow"""
+
+
+def _report_of(network: Network) -> Callable[[argparse.Namespace, Network], Report]:
+    if network.card.task not in _REPORTS:
+        return look_report
+    report: Callable[[argparse.Namespace, Network], Report]
+    report = import_module(_REPORTS[network.card.task]).report
+    return report
+
+
+def write(save: Save, facts: dict[str, Any], folder: Path) -> list[str]:
+    """Write what a report saves and its summary, all or none; return the names of the files.
 
     Raises:
         OSError: if the folder cannot be made or written; then it is as it was.
     """
-    scale = Scale(options.scale)
-    style = Style(colormap=options.colormap, smooth=options.smooth)
-    folder: Path = options.out
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     # Written beside where they go, then moved: a half-written file is never under its own name.
     place: Path | None = None
     try:
         place = Path(tempfile.mkdtemp(prefix=".vizattn-", dir=folder))
-        files = overlays(analysis, selection, place, scale, style)
-        files.append(save_arrays(analysis, selection, place / ARRAYS))
+        files = save(place)
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         (place / SUMMARY).write_text(text, encoding="utf-8")
         names = [*(path.name for path in files), SUMMARY]
@@ -145,31 +178,12 @@ def _device(name: str) -> str:
     return name
 
 
-def _print(analysis: Analysis, facts: dict[str, Any]) -> None:
-    width, height = facts["picture"]["size"]
-    network = facts["network"]
-    print(
-        f"{facts['picture']['name']}, {width} x {height}, {network['name']} on {network['device']}"
-    )
-    for note in (*facts["picture"]["notes"], *facts["notes"]):
-        print(note)
-    heads = ("site", "kind", "shape", "checks")
-    if facts["sites"]:
-        print("\n" + table(heads, [_site(site) for site in facts["sites"]]))
-    print(f"\n{_prediction(analysis)}")
-    chosen = facts["selection"]["site"]
-    said = [each["sentence"] for each in facts["sites"] if each["site"] == chosen]
-    said = said or [text(DEFAULT_LANGUAGE, "errors.no_attention", name=network["name"])]
-    print(textwrap.fill(" ".join(said), WIDTH))
-
-
-def _site(site: dict[str, Any]) -> tuple[str, ...]:
-    checks = ", ".join(
-        f"{each['name']} {'ok' if each['passed'] else 'FAILED'}"
-        + ("" if each["value"] is None else f" {each['value']:.1g}")
-        for each in site["checks"]
-    )
-    return site["site"], site["kind"], " x ".join(map(str, site["shape"])), checks
+def _lines(analysis: Analysis, facts: dict[str, Any]) -> Iterator[str]:
+    yield head_of(facts["picture"], facts["network"])
+    yield from (*facts["picture"]["notes"], *facts["notes"])
+    yield from sites_of(facts["sites"])
+    yield f"\n{_prediction(analysis)}"
+    yield said_of(facts)
 
 
 def _prediction(analysis: Analysis) -> str:

@@ -21,12 +21,24 @@ from vizattn.crowd.changes import AS_IT_IS, SENSES, STAGES, Changes
 from vizattn.crowd.pair import Pair, read_pair
 from vizattn.crowd.peaks import Peak, peaks_of
 from vizattn.geometry import Framing, Grid, Size
-from vizattn.networks import Library, Network
+from vizattn.networks import COUNTS, Library, Network
 from vizattn.registration import Registration
 from vizattn.truth import captured
 
-COUNTS = "count"
-"""the task of a network that counts people"""
+__all__ = [
+    "COUNTS",
+    "DEFAULT_NETWORK",
+    "CrowdAnalysis",
+    "asked_sense",
+    "counter",
+    "counters",
+    "look_at",
+    "look_pair",
+    "stage_of",
+    "switched_off",
+    "trusts_of",
+]
+
 DEFAULT_NETWORK = "csca-small"
 _STAGE = re.compile(r"(?:^|\.)stages\.(\d+)\.fuse\.(\w+)$")
 

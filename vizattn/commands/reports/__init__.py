@@ -1,0 +1,1 @@
+"""What ``show`` says of each sort of network; no commands themselves."""
