@@ -13,6 +13,8 @@ from vizattn.tables import table
 
 NAME = "list"
 HELP = "list the bundled networks and the mechanisms"
+LONGEST_NAME = 44
+"""characters of a mechanism's name in the table"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +49,17 @@ def run(options: argparse.Namespace) -> int:
         table(
             ("mechanism", "name", "family", "variants"),
             [
-                (slug, each.name, each.family, str(len(each.variants)))
+                (slug, _short(each.name), each.family, str(len(each.variants)))
                 for slug, each in mechanisms().items()
             ],
         )
     )
     return 0
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for its line's other columns; JSON has it whole."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
 
 
 def _network(card: Card) -> dict[str, Any]:
