@@ -140,11 +140,12 @@ def test_forward_and_backward(slug: str, variant: str, size: tuple[int, int]) ->
         assert torch.isfinite(x.grad).all()
         assert x.grad.abs().max() > 0
     # Adding one number to all logits of a row changes nothing after softmax.
-    simplex = any(f.block.claim is Claim.SIMPLEX for firings in found.values() for f in firings)
+    claims = [f.block.claim for firings in found.values() for f in firings]
+    claims += [auxiliary.claim for auxiliary in auxiliary_of(module).values()]
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
-        if not (simplex and name.endswith(("key.bias", "phi.bias"))):
+        if not (Claim.SIMPLEX in claims and name.endswith(("key.bias", "phi.bias", "psi.bias"))):
             assert parameter.grad.abs().max() > 1e-7, f"{name} gets no gradient"
 
 
