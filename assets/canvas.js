@@ -8,6 +8,7 @@ import { cellAt, moved, toModel } from "./canvas/grids.js";
 import { segmentationOf } from "./canvas/prediction.js";
 import { benchmarkRow } from "./canvas/rows.js";
 import { openSite } from "./canvas/sites/index.js";
+import { inLanguage } from "./canvas/spoken.js";
 import {
   firstState, selectionOf, siteOf, startPlace, validHead, withSelection,
 } from "./canvas/state.js";
@@ -20,6 +21,7 @@ class Instrument {
   constructor(element, options) {
     this.options = options;
     this.say = speaker(options.texts);
+    this.language = options.language;
     this.sites = new Map();
     this.payload = null;
     const palettes = Object.entries(options.colormaps).map(([name, text]) => [name, palette(text)]);
@@ -90,14 +92,21 @@ class Instrument {
   /** Show another analysis, or the empty state for null. */
   update(payload) {
     this.setBusy(null);
-    this.payload = payload?.sites?.length ? payload : null;
-    this.sites.clear();
+    this.sent = payload?.sites?.length ? payload : null;
+    this.translate();
     this.desk.open(this.payload);
     if (!this.payload) return;
-    const { framing, picture, prediction } = payload;
-    this.scene = { framing, picture, segmentation: segmentationOf(prediction, framing) };
-    this.state = firstState(payload);
+    this.state = firstState(this.payload);
     this.fill();
+  }
+
+  /** Take the payload's words of the language on show. */
+  translate() {
+    this.payload = this.sent && inLanguage(this.sent, this.language);
+    this.sites.clear();
+    if (!this.payload) return;
+    const { framing, picture, prediction } = this.payload;
+    this.scene = { framing, picture, segmentation: segmentationOf(prediction, framing) };
   }
 
   /** Apply a selection (any part of one). */
@@ -109,9 +118,11 @@ class Instrument {
   }
 
   /** Put all words into another language. */
-  setLanguage(texts) {
+  setLanguage(texts, language) {
     this.say = speaker(texts);
+    this.language = language;
     this.desk.label(this.say);
+    this.translate();
     if (this.payload) this.fill();
   }
 
@@ -246,7 +257,7 @@ class Instrument {
 
 /**
  * Mount the instrument into an element; also reachable as element.vizattn.
- * options: {payload, texts, colormaps, onSelection(selection), onMessage(text)}
+ * options: {payload, texts, language, colormaps, onSelection(selection), onMessage(text)}
  */
 export function mount(element, options) {
   element.vizattn?.destroy();

@@ -33,7 +33,8 @@ const [payload, texts, colormaps] = await Promise.all(
 window.selections = [];
 window.benchmarkRow = benchmarkRow;
 window.instrument = mount(document.getElementById("place"), {{
-  payload, texts, colormaps, onSelection: (selection) => window.selections.push(selection),
+  payload, texts, language: "{language}", colormaps,
+  onSelection: (selection) => window.selections.push(selection),
 }});
 window.ready = true;
 </script></body></html>"""

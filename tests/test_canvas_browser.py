@@ -350,10 +350,22 @@ def test_every_kind_speaks_both_languages(visit: Open, language: str) -> None:
 
 
 def test_the_language_changes_in_place(visit: Open) -> None:
-    page = visit(all_kinds_payload())
-    page.evaluate(f"(texts) => {HERE}.setLanguage(texts)", texts_of("zh"))
+    payload = all_kinds_payload()
+    payload["notes"] = [{"en": "Turned upright.", "zh": "已转正。"}]
+    payload["prediction"]["top"][0]["label"] = {"en": "tench", "zh": "丁鲷"}
+    payload["sites"][0]["title"] = {"en": "Context", "zh": "上下文"}
+    payload["sites"][0]["checks"][0]["label"] = {"en": "Rows sum to 1", "zh": "各行之和为 1"}
+    page = visit(payload)
+    words = page.locator(".va").inner_text
+    assert all(each in words() for each in ("Turned", "tench", "Context", "Rows sum"))
+    page.evaluate(f"{HERE}.point([50, 30])")
+    settle(page)
+    before = row(page)
+    page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'zh')", texts_of("zh"))
     settle(page)
     assert texts_of("zh")["facts.checks"] in page.locator(".va-facts").inner_text()
+    assert all(each in words() for each in ("已转正。", "丁鲷", "上下文", "各行之和为 1"))
+    assert np.array_equal(row(page), before)
 
 
 def test_the_empty_state_says_what_to_do(visit: Open) -> None:

@@ -64,6 +64,7 @@ const place = element.querySelector(".%(mount)s");
 const instrument = canvas.mount(place, {
   payload: null,
   texts: texts[first],
+  language: first,
   colormaps: %(colormaps)s,
   onSelection: (selection) => trigger('%(event)s', selection),
   onMessage: (text) => trigger('message', { text }),
@@ -91,7 +92,7 @@ const receive = async () => {
   if (!message) return;
   if (message.language !== language) {
     language = message.language;
-    instrument.setLanguage(texts[language]);
+    instrument.setLanguage(texts[language], language);
   }
   if ("busy" in message) instrument.setBusy(message.busy);
   if ("payload" in message) {

@@ -113,13 +113,10 @@ class _Explore:
             lambda: self.desk.change_network(session, visit, event.network, event.selection),
         )
 
-    def speak(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
-        """Put everything on show into another language."""
-        session = session_of(request)
+    def speak(self, visit: Visit, event: gr.EventData) -> list[Any]:
+        """Put everything on show into another language, even what is no longer kept."""
         spoken = self.desk.speak(visit, event.language)
-        return self._answer(
-            spoken, lambda: View(spoken, self.desk.current(session, spoken), event.selection)
-        )
+        return [spoken, self._choices(spoken), canvas.spoken(spoken.language)]
 
     def save(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Any:
         """Make a file of the view on show and hand it to the browser."""
@@ -147,8 +144,7 @@ class _Explore:
         try:
             with explained(visit.language, _Stop):
                 view = make()
-                value = payload(view.analysis, view.visit.language, view.selection)
-                shown = canvas.shown(value, view.visit.language)
+                shown = canvas.shown(payload(view.analysis, view.selection), view.visit.language)
                 return [view.visit, self._choices(view.visit), shown]
         except _Stop as stop:
             warn(str(stop))

@@ -17,12 +17,13 @@ from vizattn.attention import (
     Captured,
     ChannelAffinity,
     ChannelGate,
+    Check,
     PlaceAffinity,
     SpatialGate,
 )
 from vizattn.geometry import Grid
-from vizattn.labels import check_labels, class_label, network_label, site_label
-from vizattn.texts import text
+from vizattn.labels import check_labels, class_label, mechanism_label, site_label
+from vizattn.texts import LANGUAGES, text
 
 VERSION = 1
 LONGEST_SHOWN = 1280
@@ -44,48 +45,53 @@ CLASS_COLOURS = (
 """By the index of a class, over again where there are more: for the 12 of a street scene each is
 distinct from the others and from both the light and the dark ground."""
 Json = dict[str, Any]
+Words = dict[str, str]
+"""a text in every language: the browser switches without asking again"""
 
 
-def payload(analysis: Analysis, language: str, selection: Json) -> Json:
-    """Return everything that the browser needs to show one analysis.
+def payload(analysis: Analysis, selection: Json) -> Json:
+    """Return everything that the browser needs to show one analysis, in every language.
 
     Args:
         analysis: the analysis; its factors go along, so that the browser computes rows itself.
-        language: of the titles and sentences in it.
         selection: what is selected at first: "site", "head", "at" in pixels of the original, and
             how it is drawn.
     """
     card = analysis.network.card
-    label = network_label(language, card)
     return {
         "version": VERSION,
         "id": analysis.id,
         "network": {
             "name": card.name,
-            "title": label.title,
+            "title": _spoken(lambda language: mechanism_label(language, card)),
             "task": card.task,
             "mechanism": card.mechanism,
         },
-        "picture": _picture(analysis, language),
-        "notes": [note.sentence(language) for note in analysis.picture.notes],
+        "picture": _picture(analysis),
+        "notes": [_spoken(note.sentence) for note in analysis.picture.notes],
         "framing": {
             "scale": list(analysis.framing.scale),
             "offset": list(analysis.framing.offset),
             "input": list(analysis.framing.input),
         },
-        "sites": [_site(each, language) for each in analysis.sites],
-        "prediction": _prediction(analysis.prediction, language),
+        "sites": [_site(each) for each in analysis.sites],
+        "prediction": _prediction(analysis.prediction),
         "selection": selection,
     }
 
 
-def _picture(analysis: Analysis, language: str) -> Json:
+def _spoken(say: Callable[[str], str]) -> Words:
+    return {language: say(language) for language in LANGUAGES}
+
+
+def _picture(analysis: Analysis) -> Json:
     width, height = analysis.framing.original
+    name = analysis.picture.name
     return {
         **shown_picture(analysis.picture.rgb),
         "width": width,
         "height": height,
-        "alt": text(language, "explore.picture_alt", name=analysis.picture.name),
+        "alt": _spoken(lambda language: text(language, "explore.picture_alt", name=name)),
     }
 
 
@@ -100,30 +106,28 @@ def shown_picture(picture: Image.Image) -> Json:
     return {"url": url, "shown_width": shown.width, "shown_height": shown.height}
 
 
-def _site(captured: Captured, language: str) -> Json:
-    checks = []
-    for check in captured.checks:
-        label, sentence = check_labels(language, captured, check)
-        checks.append(
-            {
-                "name": check.name,
-                "label": label,
-                # JSON has no infinity, which is what a check of numbers that are none measures.
-                "value": check.value if math.isfinite(check.value) else None,
-                "limit": check.limit,
-                "passed": check.passed,
-                "text": sentence,
-            }
-        )
+def _site(captured: Captured) -> Json:
     return {
         "path": captured.site,
-        "title": site_label(language, captured),
+        "title": _spoken(lambda language: site_label(language, captured)),
         "kind": captured.kind.value,
         "claim": captured.claim.value,
         "formula": captured.formula,
-        "checks": checks,
-        "shape": _shape(captured, language),
+        "checks": [_check(captured, check) for check in captured.checks],
+        "shape": _spoken(lambda language: _shape(captured, language)),
         **_CONTENTS[type(captured)](captured),
+    }
+
+
+def _check(captured: Captured, check: Check) -> Json:
+    return {
+        "name": check.name,
+        "label": _spoken(lambda language: check_labels(language, captured, check)[0]),
+        "text": _spoken(lambda language: check_labels(language, captured, check)[1]),
+        # JSON has no infinity, which is what a check of numbers that are none measures.
+        "value": check.value if math.isfinite(check.value) else None,
+        "limit": check.limit,
+        "passed": check.passed,
     }
 
 
@@ -198,12 +202,16 @@ def grid_numbers(grid: Grid) -> Json:
     }
 
 
-def _prediction(prediction: Classification | Segmentation, language: str) -> Json:
+def _class(name: str) -> Words:
+    return _spoken(lambda language: class_label(language, name))
+
+
+def _prediction(prediction: Classification | Segmentation) -> Json:
     if isinstance(prediction, Classification):
         return {
             "kind": "classify",
             "top": [
-                {"class": name, "label": class_label(language, name), "probability": probability}
+                {"class": name, "label": _class(name), "probability": probability}
                 for name, probability in prediction.top()
             ],
         }
@@ -211,7 +219,7 @@ def _prediction(prediction: Classification | Segmentation, language: str) -> Jso
     shares = prediction.shares()
     return {
         "kind": "segment",
-        "classes": [class_label(language, name) for name in prediction.classes],
+        "classes": [_class(name) for name in prediction.classes],
         "colours": [
             CLASS_COLOURS[index % len(CLASS_COLOURS)] for index in range(len(prediction.classes))
         ],
