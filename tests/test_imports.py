@@ -42,6 +42,7 @@ ORDER = (
     "vizattn.registration",
     "vizattn.crowd",
     "vizattn.examples",
+    "vizattn.pairs",
     "vizattn.store",
     "vizattn.benchmarks",
     "vizattn.ui",
@@ -53,6 +54,7 @@ ORDER = (
 PICTURES = {
     "models.packs",
     "models.training.crowd_scenes",
+    "models.training.scenes.pairs",
     "models.training.scenes.scene",
     "models.training.scenes.view",
 }

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from models.training.scenes.pairs import write_pairs
 from models.training.scenes.scene import paint
 
 SOURCE = "models.training.crowd_scenes"
@@ -103,12 +104,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0, or 2 with one sentence where something does not fit."""
     parser = argparse.ArgumentParser(prog=f"python -m {SOURCE}", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the pictures go")
+    parser.add_argument(
+        "--examples", action="store_true", help="the page's example pairs instead of a pack"
+    )
     parser.add_argument("--count", type=int, default=400, help="scenes of a pack")
     parser.add_argument("--seed", type=int, default=0, help="of the first scene")
     parser.add_argument("--size", type=_size, default=(640, 480), metavar="640x480")
     options = parser.parse_args(arguments)
     try:
-        print(write_pack(options.folder, options.count, options.seed, options.size))
+        if options.examples:
+            print(write_pairs(options.folder))
+        else:
+            print(write_pack(options.folder, options.count, options.seed, options.size))
     except (ValueError, OSError) as error:
         print(f"crowd_scenes: {error}", file=sys.stderr)
         return 2

@@ -12,8 +12,9 @@ from models.training.scenes.climate import Climate
 from models.training.scenes.texture import blur, enlarged, reduced
 from models.training.scenes.view import FAR, Canvas, Field, Lamp
 
-CURVE = (np.linspace(0, 1, 1 << 14) ** (1 / 2.2)).astype(np.float32)
-"""grey values of linear light"""
+_LIGHT = np.linspace(0, 1, 1 << 14) ** (1 / 2.2)
+CURVE = (0.7 * _LIGHT + 0.3 * _LIGHT**2 * (3 - 2 * _LIGHT)).astype(np.float32)
+"""grey values of linear light, dark a little darker and bright a little brighter"""
 BLOCK = 4
 """pixels that are joined for what is soft anyway: glare, and grey values of the surroundings"""
 
@@ -58,7 +59,7 @@ def photograph(
     if climate.night:
         gain = float(np.exp(rng.uniform(np.log(0.2), np.log(1.5))))
     else:
-        gain = float(rng.uniform(0.1, 0.24)) / float(np.median(lower[::4, ::4]) + 0.02)
+        gain = float(rng.uniform(0.15, 0.34)) / float(np.median(lower[::4, ::4]) + 0.02)
         gain = float(np.clip(gain, 0.4, 2.5))
     black = float(rng.uniform(0.0, 0.012))
     light: Field = np.maximum(falls - black * (not climate.night), 0) * (

@@ -217,6 +217,9 @@ def _from_the_front(
     if wears.long_hair and not away:
         parts.append((oval((0, 0.905), 0.062, 0.08), wears.hair))
     parts.append((oval((0, 0.926), 0.047, 0.067), wears.hair if away else wears.skin))
+    if not away:
+        for side in (-1, 1):
+            parts.append((oval((side * 0.019, 0.93), 0.009, 0.006), shaded(wears.skin, 0.25)))
     cap = (0.945, 0.055) if away else (0.966, 0.034)
     parts.append((oval((0, cap[0]), 0.05, cap[1]), wears.hair))
     if wears.long_hair and away:

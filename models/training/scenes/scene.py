@@ -64,15 +64,37 @@ class Scene:
         """Return the thermal camera that belongs to the scene."""
         return thermograph(np.random.default_rng([self.seed, 3]))
 
-    def measured(self, shift: tuple[int, int] = (0, 0)) -> Float[np.ndarray, "row column"]:
+    def measured(
+        self, shift: tuple[int, int] = (0, 0), camera: Thermograph | None = None
+    ) -> Float[np.ndarray, "row column"]:
         """Return degrees Celsius; what is at (x, y) in colour is at (x, y) + shift here."""
-        view, rng = self.canvas.view, np.random.default_rng([self.seed, 2])
+        view = self.canvas.view
         heat, depth = _cut(self.canvas.heat, view, shift), _cut(self.canvas.depth, view, shift)
-        return degrees(heat, depth, self.climate, self.camera(), rng)
+        return self._measure(heat, depth, camera or self.camera())
+
+    def measured_in(
+        self, box: tuple[float, float, float, float], size: tuple[int, int], camera: Thermograph
+    ) -> Float[np.ndarray, "row column"]:
+        """Return degrees Celsius as a camera of another view and size measures them.
+
+        Args:
+            box: what it sees: left, top, right, bottom in pixels of the colour picture.
+            size: its width and height in pixels.
+            camera: what it does to them.
+        """
+        left, top = self.canvas.view.margin
+        inside = (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
+        area, nearest = Image.Resampling.BOX, Image.Resampling.NEAREST
+        heat = Image.fromarray(self.canvas.heat).resize(size, area, inside)
+        depth = Image.fromarray(self.canvas.depth).resize(size, nearest, inside)
+        return self._measure(np.asarray(heat), np.asarray(depth), camera)
 
     def thermal(self, shift: tuple[int, int] = (0, 0)) -> UInt8[np.ndarray, "row column"]:
         """Return the grey thermal picture; the shift is as above."""
         return greys(self.measured(shift), self.camera())
+
+    def _measure(self, heat: Field, depth: Field, camera: Thermograph) -> Field:
+        return degrees(heat, depth, self.climate, camera, np.random.default_rng([self.seed, 2]))
 
 
 def paint(
