@@ -75,7 +75,7 @@ RECIPES = (
     Recipe(
         "winter-square", 409, False, 90,
         ("A square on a cold, sunny day", "寒冷晴天的广场"),
-        ("Many people, the farthest a few pixels high; stone is warm in the sun, cold in the shade.",
+        ("Many people, far ones a few pixels high; stone is warm in the sun and cold in the shade.",
          "人很多，远处的只有几个像素高；阳光下的石板是暖的，阴影里是冷的。"),
     ),
     Recipe(
