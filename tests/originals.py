@@ -83,7 +83,9 @@ class Original:
             "class": self.class_name,
             "kwargs": json.dumps(self.kwargs),
         }
-        path = folder / f"{slug}__{self.class_name}_{self.seed}.safetensors"
+        # Some files name lines of code and not a class: the first word will do.
+        class_name = self.class_name.split()[0].replace("/", "_")
+        path = folder / f"{slug}__{class_name}_{self.seed}.safetensors"
         stored = {
             k: np.asarray(v if v.dtype == np.int64 else v.astype(np.float32), order="C")
             for k, v in self.tensors.items()
