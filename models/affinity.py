@@ -70,6 +70,14 @@ class PairwiseAffinity(ABC):
     def select(self, item: int) -> PairwiseAffinity:
         """Return the affinity of one picture of the batch (a batch of one)."""
 
+    def push(
+        self, weights: Float[Tensor, "batch head n query"]
+    ) -> Float[Tensor, "batch head n key"]:
+        """Return weights A: what reaches the keys of what some mixtures of queries listen to."""
+        blocks = torch.arange(self.shape[2]).split(_ROWS_AT_ONCE)
+        parts = (weights[..., block.to(weights.device)] @ self.rows(block) for block in blocks)
+        return sum(parts, start=weights.new_zeros(()))
+
     def dense(self) -> Float[Tensor, "batch head query key"]:
         """Return the whole matrix; memory grows with query x key."""
         return self.rows(torch.arange(self.shape[2]))

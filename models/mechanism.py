@@ -55,7 +55,17 @@ class Kind(Enum):
     EXPERT_GATE = "expert_gate"
     """one weight for each expert: (batch, expert)"""
     ASSIGNMENT = "assignment"
-    """how much of each place belongs to each codeword: (batch, place, codeword)"""
+    """how much of each place belongs to each codeword: (batch, place, codeword); blocks with
+    ``heads`` have an axis for them before the places"""
+    GATHERING = "gathering"
+    """what each basis, node or slot takes from each place: (batch, node, place)"""
+    DESCRIPTORS = "descriptors"
+    """what each basis, node or region holds, features and not weights: (batch, channel, node)"""
+    NODE_AFFINITY = "node_affinity"
+    """a row of weights over nodes for each node: (batch, node, node)"""
+    CHANNEL_PLACE_AFFINITY = "channel_place_affinity"
+    """a row of weights over all channels of a group at all places, for each of them: a
+    ``PairwiseAffinity`` whose heads are the groups; item c N + i is channel c at place i of N"""
     COVARIANCE = "covariance"
     """how each two features (or places) vary together: (batch, feature, feature)"""
     PRESENCE = "presence"
@@ -151,6 +161,10 @@ class AttentionBlock(nn.Module):
         """Return how many query cells along each side one key stands for."""
         return 1
 
+    def key_grid(self, rows: int, columns: int) -> tuple[int, int]:
+        """Return the rows and columns of the keys, for a query map of some rows and columns."""
+        return rows // self.key_cells(), columns // self.key_cells()
+
     def bands(self) -> int:
         """Return how many cells, far apart, one token stands for: 1 unless re-assembled.
 
@@ -181,7 +195,7 @@ class Derived:
 
     Args:
         paths: dotted paths, as in ``Reference.attention``.
-        make: makes the tensor from theirs, in this order.
+        make: makes the tensor from what passed there, in this order.
     """
 
     paths: Sequence[str]
@@ -195,7 +209,8 @@ class Reference:
     ``build`` gets the variant and the original keyword arguments. ``rename`` lists patterns and
     replacements for parameter names, the first that matches wins. ``attention`` maps the file's
     ``attention.<name>`` to the path of one of our blocks ("" is the module itself) or of any other
-    tap; ``intermediate`` maps ``intermediate.<name>`` to the path of a module that returns it.
+    tap; ``intermediate`` maps ``intermediate.<name>`` to the path of a module that returns it. A
+    path that ends in "#n" means the firing of that module that n others came before.
     ``outputs`` names the parts of a result, as in ``output.<name>``; numbers from 0 where it is
     empty. ``unused`` is a pattern of parameters that the original owns and never uses. ``sizes``
     says of which parameter, along which axis, the length is an argument that the file leaves out.
@@ -298,3 +313,18 @@ def blocks_of(network: nn.Module) -> dict[str, AttentionBlock]:
     return {
         path: child for path, child in network.named_modules() if isinstance(child, AttentionBlock)
     }
+
+
+def passes_of(network: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Return which sites come one after another inside the modules that say so in ``passes``.
+
+    By the module's dotted path, the sites' dotted paths in order, with "#n" for a block that fired
+    n times before. What the last hears of the first is the composition of their affinities.
+    """
+    found = {}
+    for path, child in network.named_modules():
+        declared = getattr(child, "passes", None)
+        # A stranger's network may use this name for something else.
+        if isinstance(declared, tuple) and all(isinstance(name, str) for name in declared):
+            found[path] = tuple(f"{path}.{name}".removeprefix(".") for name in declared)
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,7 @@ def _run(
         raise ValueError("expected a tensor named input")
     named: dict[str, str | Derived] = {f"attention.{n}": p for n, p in reference.attention.items()}
     named |= {f"intermediate.{name}": path for name, path in reference.intermediate.items()}
-    held: dict[str, Tensor] = {}
+    held: dict[str, Any] = {}
     handles = [
         module.register_forward_hook(_keep(key, held))
         for key, module in _read_modules(network, named).items()
@@ -253,7 +254,7 @@ def _read_modules(network: nn.Module, named: Mapping[str, str | Derived]) -> dic
     found = {}
     for name, place in named.items():
         for path in _paths(place):
-            module = modules.get(path)
+            module = modules.get(path.split("#")[0])
             if isinstance(module, AttentionBlock) and name.startswith("attention."):
                 module = module.attention
             if module is not None:
@@ -261,19 +262,24 @@ def _read_modules(network: nn.Module, named: Mapping[str, str | Derived]) -> dic
     return found
 
 
-def _seen(named: Mapping[str, str | Derived], held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _seen(named: Mapping[str, str | Derived], held: Mapping[str, Any]) -> dict[str, Tensor]:
     seen = {}
     for name, place in named.items():
         keys = [_key(name, path) for path in _paths(place)]
         if all(key in held for key in keys):
-            tensors = [held[key] for key in keys]
-            seen[name] = place.make(*tensors) if isinstance(place, Derived) else tensors[0]
+            values = [held[key] for key in keys]
+            seen[name] = place.make(*values) if isinstance(place, Derived) else _as_tensor(*values)
     return seen
 
 
-def _keep(key: str, held: dict[str, Tensor]) -> Any:
+def _keep(key: str, held: dict[str, Any]) -> Any:
+    """Keep what a module returns, when it fires for the first time or as "#n" in the key says."""
+    before = int(key.partition("#")[2] or 0)
+    firings = count()
+
     def hook(_module: nn.Module, _arguments: Any, returned: Any) -> None:
-        held[key] = _as_tensor(returned)
+        if next(firings) == before:
+            held[key] = returned
 
     return hook
 

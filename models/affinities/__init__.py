@@ -1,0 +1,1 @@
+"""The rarer forms of pairwise attention: paths, anchors, groups, low rank, several together."""
