@@ -333,7 +333,7 @@ class Crowd {
     if (state.layer !== "row" || !scene.site(state.stage, "rgb")) return;
     const place = queried(state);
     const known = place && scene.row(state.stage, asking(state, place), place.at);
-    if (!known) this.inquiry.rows(scene, state.stage, state, this.say("busy.rows"));
+    if (!known) this.inquiry.rows(scene, state.stage, this.say("busy.rows"));
   }
 
   reset() {

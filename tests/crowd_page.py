@@ -159,7 +159,7 @@ def served(
 ) -> Iterator[str]:
     """Serve a page that mounts the crowd tab; its server is a list of answers by kind."""
     payload = payload or payload_of()
-    thumbnails = {sense: payload["pictures"][sense]["url"] for sense in SENSES}
+    thumbnails = [payload["pictures"][sense]["url"] for sense in SENSES]
     example = {"id": "square", "title": {"en": "Square", "zh": "广场"}, "thumbnails": thumbnails}
     looked = {key: value for key, value in payload.items() if key != "pictures"}
     answers = {

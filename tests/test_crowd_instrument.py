@@ -19,9 +19,7 @@ pytestmark = pytest.mark.browser
 
 PATIENCE = 30_000
 STAGE = 2
-READ = (
-    ".va p, .va h3, .va dt, .va dd, .va li > span, .va button, .va summary, .va-field span"
-)
+READ = ".va p, .va h3, .va dt, .va dd, .va li > span, .va button, .va summary, .va-field span"
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ export class Choices {
       h("button", { type: "button", title: this.spoken(one.title), "data-pair": one.id,
         "aria-label": this.spoken(one.title), "aria-pressed": String(one.id === this.shown.pair),
         onclick: () => this.act.example(one.id) },
-      ...SENSES.map((sense) => h("img", { src: one.thumbnails[sense], alt: "", loading: "lazy" })))));
+      ...one.thumbnails.map((source) => h("img", { src: source, alt: "", loading: "lazy" })))));
   }
 
   menu() {

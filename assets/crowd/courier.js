@@ -28,11 +28,6 @@ export class Courier {
     for (const kind of kinds) this.waiting.delete(kind);
   }
 
-  /** Whether a question of a kind waits or is being answered. */
-  busyWith(kind) {
-    return this.waiting.has(kind) || this.flying?.kind === kind;
-  }
-
   pump() {
     if (this.flying && performance.now() - this.flying.since < LOST) return;
     const kind = ORDER.find((one) => this.waiting.has(one));

@@ -32,12 +32,9 @@ export class Desk {
     this.readout = h("p", { class: "va-readout" });
     this.help = h("p", { class: "va-hidden", id: `vc-help-${Math.random().toString(36).slice(2)}` });
     for (const frame of this.panes.sized) frame.setAttribute("aria-describedby", this.help.id);
-    this.ends = h("p", { class: "vc-ends" }, ...["rgb", "thermal"].map((sense) =>
-      h("span", {}, h("i", { class: `va-swatch vc-${sense}` }), h("span", { "data-sense": sense }))));
     this.short = h("p", { class: "vc-short", "aria-hidden": "true" });
     this.look = h("div", { class: "vc-look" }, this.controls.above, this.panes.root, this.short,
-      this.readout,
-      this.bar.root, this.ends, this.controls.below);
+      this.readout, this.bar.root, this.controls.below);
     this.middle = h("div", { class: "va-middle vc-middle" }, this.lead, this.busy, this.look,
       this.alignment.root, this.controls.tools, this.laboratory.root, this.help);
     this.root = h("div", { class: "va vc va-vacant" },
@@ -55,9 +52,6 @@ export class Desk {
     }
     this.choices.label(say, spoken);
     this.help.textContent = say("stage.help");
-    for (const one of this.ends.querySelectorAll("[data-sense]")) {
-      one.textContent = say(`ends.${one.dataset.sense}`);
-    }
   }
 
   /** Take a scene with its pictures. */
@@ -110,7 +104,6 @@ export class Desk {
   drawBar(frame, view) {
     const { state, say } = view;
     const layer = layerOf(state);
-    this.ends.classList.toggle("vc-gone", !(frame && layer.signed));
     if (!frame) {
       const reason = state.overlay ? state.layer : "hidden";
       this.bar.hide(say(`bar.none_${reason}`));

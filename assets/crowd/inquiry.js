@@ -16,6 +16,7 @@ export class Inquiry {
     this.network = options.offer.networks[0]?.name ?? null;
     this.registration = null;
     this.sweeping = [];
+    this.fetching = null;
   }
 
   /** Open an example, or a visitor's own pictures: {example} or {own, rgb, thermal, swap}. */
@@ -57,10 +58,13 @@ export class Inquiry {
   }
 
   /** Fetch what rows of a stage are computed from. */
-  rows(scene, stage, state, words) {
-    if (this.courier.busyWith("rows") || scene.hasFactors(stage)) return;
+  rows(scene, stage, words) {
+    const name = `${scene.payload.id} ${stage}`;
+    if (this.fetching === name || scene.hasFactors(stage)) return;
+    this.fetching = name;
     const data = () => ({ ...this.order(scene.payload.changes), id: scene.payload.id, stage });
     this.courier.ask("rows", words, data, async (message) => {
+      if (this.fetching === name) this.fetching = null;
       if (message) this.on.rows(scene, stage, await (await fetched(message.file)).arrayBuffer());
     });
   }
@@ -124,6 +128,7 @@ export class Inquiry {
   /** What only fills in a curve waits for nobody. */
   still() {
     this.sweeping = [];
+    this.fetching = null;
     this.courier.drop("sweep", "rows");
   }
 }

@@ -93,8 +93,11 @@ const gate = {
     const [rgb, thermal] = scene.gates.get(state.stage).share;
     const label = say(state.scale === "fixed" ? "bar.gate_fixed" : "bar.gate",
       { low: number(frame.scale.low, 2), high: number(frame.scale.high, 2) });
-    return { label: `${label} · ${say("bar.gate_mean",
-      { rgb: percent(rgb), thermal: percent(thermal) })}`, ticks: [] };
+    const mean = say("bar.gate_mean", { rgb: percent(rgb), thermal: percent(thermal) });
+    const end = (sense, value) => ({ value, name: say(`ends.${sense}`),
+      label: say(`ends.${sense}_colour`) });
+    return { label: `${label} · ${mean}`,
+      ticks: [end("rgb", frame.scale.low), end("thermal", frame.scale.high)] };
   },
 
   pointed({ scene, state, say }, at) {

@@ -135,9 +135,14 @@ def _plain(language: str, card: Card) -> str | None:
 
 @cache
 def thumbnail(path: Path) -> str:
-    """Return a small copy of a picture as an address that holds it."""
+    """Return a small copy of a picture's file as an address that holds it."""
     with Image.open(path) as image:
-        small = image.convert("RGB")
+        return small_copy(image)
+
+
+def small_copy(image: Image.Image) -> str:
+    """Return a small copy of a picture as an address that holds it."""
+    small = image.convert("RGB")
     small.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)
     buffer = BytesIO()
     small.save(buffer, "JPEG", quality=82)

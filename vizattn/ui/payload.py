@@ -113,13 +113,14 @@ def _site(captured: Captured) -> Json:
         "kind": captured.kind.value,
         "claim": captured.claim.value,
         "formula": captured.formula,
-        "checks": [_check(captured, check) for check in captured.checks],
+        "checks": [check_numbers(captured, check) for check in captured.checks],
         "shape": _spoken(lambda language: _shape(captured, language)),
         **_CONTENTS[type(captured)](captured),
     }
 
 
-def _check(captured: Captured, check: Check) -> Json:
+def check_numbers(captured: Captured, check: Check) -> Json:
+    """Return a check as the browser has it, with its words in every language."""
     return {
         "name": check.name,
         "label": _spoken(lambda language: check_labels(language, captured, check)[0]),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from PIL import Image
+
 from models.weights import Card
+from vizattn.intake.thermal import read_thermal
+from vizattn.pairs import ExamplePair
 from vizattn.texts import LANGUAGES, catalogue
 from vizattn.ui.crowd.pairs import CrowdDesk
 from vizattn.ui.crowd.payload import words
-from vizattn.ui.parts import thumbnail
+from vizattn.ui.parts import small_copy, thumbnail
 from vizattn.ui.settings import Settings
 
 Json = dict[str, Any]
@@ -24,14 +28,20 @@ def offer_of(desk: CrowdDesk, settings: Settings) -> Json:
                 "id": each.id,
                 "title": each.title,
                 "note": each.note,
-                "thumbnails": {
-                    "rgb": thumbnail(each.rgb_path),
-                    "thermal": thumbnail(each.thermal_path),
-                },
+                "thumbnails": _thumbnails(each),
             }
             for each in desk.examples.values()
         ],
     }
+
+
+def _thumbnails(pair: ExamplePair) -> list[str]:
+    """Return small copies of the colour picture and, if there is one, of the thermal one."""
+    small = [thumbnail(pair.rgb_path)]
+    if pair.thermal_path is not None:
+        # It may hold temperatures, which only its reader makes a picture of.
+        small.append(small_copy(Image.fromarray(read_thermal(pair.thermal_path).levels())))
+    return small
 
 
 def _network(card: Card) -> Json:

@@ -6,13 +6,13 @@ import secrets
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 from models.weights import Card
 from vizattn.crowd.analysis import COUNTS, CrowdAnalysis, counter, look_at
 from vizattn.crowd.changes import Changes
 from vizattn.crowd.pair import Pair, read_pair
 from vizattn.networks import Library
+from vizattn.pairs import ExamplePair, pairs
 from vizattn.store import Forgotten, Store
 from vizattn.ui.crowd.orders import BadQuestion, Order
 from vizattn.ui.visits import WORKING_PIXELS
@@ -35,36 +35,11 @@ class Opened:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
-class ExamplePair(Protocol):
-    """An example as the list of examples has it."""
-
-    @property
-    def id(self) -> str:
-        """Return its name."""
-
-    @property
-    def title(self) -> dict[str, str]:
-        """Return what it is called, by language."""
-
-    @property
-    def note(self) -> dict[str, str]:
-        """Return one line that says what to look at, by language."""
-
-    @property
-    def rgb_path(self) -> Path:
-        """Return where its RGB picture is."""
-
-    @property
-    def thermal_path(self) -> Path:
-        """Return where its thermal picture is."""
-
-
 class CrowdDesk:
     """Answers visitors of the crowd tab.
 
     Args:
         library: the networks.
-        examples: the pairs that come with the instrument, by id.
         own: where visitors' pairs are kept.
         analyses: where their analyses are kept.
     """
@@ -72,12 +47,11 @@ class CrowdDesk:
     def __init__(
         self,
         library: Library,
-        examples: dict[str, ExamplePair],
         own: Store[Opened],
         analyses: Store[CrowdAnalysis],
     ) -> None:
-        self.library, self.examples = library, examples
-        self.own, self.analyses = own, analyses
+        self.library, self.own, self.analyses = library, own, analyses
+        self.examples = {each.id: each for each in pairs()}
         self._example = lru_cache(_EXAMPLES_KEPT)(self._read_example)
         self._plain = lru_cache(_EXAMPLES_KEPT)(self._look_at_example)
 
@@ -119,7 +93,8 @@ class CrowdDesk:
             return dict(self.own.find(session, base.own).sources)
         if base.example is not None and swap:
             example = self._known(base.example)
-            return {"rgb": example.rgb_path, "thermal": example.thermal_path}
+            found = {"rgb": example.rgb_path, "thermal": example.thermal_path}
+            return {sense: path for sense, path in found.items() if path is not None}
         return {}
 
     def pair(self, session: str, order: Order) -> Pair:

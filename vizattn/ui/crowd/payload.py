@@ -16,7 +16,7 @@ from vizattn.intake import Note
 from vizattn.labels import check_labels
 from vizattn.texts import LANGUAGES, text
 from vizattn.ui.crowd.orders import changes_numbers, registration_numbers
-from vizattn.ui.payload import floats, grid_numbers, shown_picture
+from vizattn.ui.payload import Words, check_numbers, floats, grid_numbers, shown_picture
 
 VERSION = 1
 ASKS = {"thermal_context": "rgb", "rgb_context": "thermal"}
@@ -30,7 +30,6 @@ OFFERS = {
 _REGIONS = 4
 _NINTHS = 3
 Json = dict[str, Any]
-Words = dict[str, str]
 
 
 def payload(analysis: CrowdAnalysis, row: Json | None = None) -> Json:
@@ -175,24 +174,12 @@ def _checks(sites: tuple[Captured, ...]) -> list[Json]:
             label = check_labels(LANGUAGES[0], site, check)[0]
             if label not in worst or _badness(check) > _badness(worst[label][1]):
                 worst[label] = (site, check)
-    return [_check(site, check) for site, check in worst.values()]
+    return [check_numbers(site, check) for site, check in worst.values()]
 
 
 def _badness(check: Check) -> float:
     over = check.value / check.limit if check.limit else check.value
     return over if np.isfinite(over) else np.inf
-
-
-def _check(site: Captured, check: Check) -> Json:
-    labels = {language: check_labels(language, site, check) for language in LANGUAGES}
-    return {
-        "name": check.name,
-        "label": {language: label for language, (label, _) in labels.items()},
-        "text": {language: sentence for language, (_, sentence) in labels.items()},
-        "value": check.value if np.isfinite(check.value) else None,
-        "limit": check.limit,
-        "passed": check.passed,
-    }
 
 
 def _note(note: Note) -> Json:

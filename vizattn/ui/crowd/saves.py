@@ -16,9 +16,9 @@ from vizattn.crowd.facts import summary
 from vizattn.crowd.figure import figure
 from vizattn.export import safe_name
 from vizattn.geometry import Point
+from vizattn.pairs import ExamplePair
 from vizattn.render import COLORMAPS, Style
 from vizattn.ui.crowd.orders import BadQuestion, read_numbers, read_stage
-from vizattn.ui.crowd.pairs import ExamplePair
 from vizattn.ui.crowd.payload import ASKS
 from vizattn.ui.uploads import place_for
 from vizattn.views import Scale
@@ -119,12 +119,10 @@ def _summary(path: Path, analysis: CrowdAnalysis, view: View) -> None:
 
 
 def _script(path: Path, analysis: CrowdAnalysis, view: View) -> None:
-    names = {}
-    if view.example:
-        folder = "assets/examples/pairs"
-        names["rgb_name"] = f"{folder}/{view.example.rgb_path.name}"
-        names["thermal_name"] = f"{folder}/{view.example.thermal_path.name}"
-    code = script(analysis, view.at, view.site, language=view.language, **names)
+    folder, example = "assets/examples/pairs", view.example
+    rgb = f"{folder}/{example.rgb}" if example else None
+    thermal = f"{folder}/{example.thermal}" if example and example.thermal else None
+    code = script(analysis, view.at, view.site, rgb, thermal, view.language)
     path.write_text(code, encoding="utf-8")
 
 

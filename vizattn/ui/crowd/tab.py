@@ -56,7 +56,7 @@ def build(frame: Frame) -> None:
     seconds = 60 * frame.settings.session_minutes
     own: Store[Opened] = Store(PAIRS_KEPT, VISITORS, seconds)
     kept: Store[CrowdAnalysis] = Store(ANALYSES_KEPT, VISITORS, seconds)
-    tab = _Crowd(CrowdDesk(frame.desk.library, examples(), own, kept))
+    tab = _Crowd(CrowdDesk(frame.desk.library, own, kept))
     instrument = component.instrument(offer_of(tab.desk, frame.settings))
     instrument.ask(
         tab.answer,
