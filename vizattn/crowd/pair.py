@@ -132,15 +132,27 @@ class Pair:
         if any(changes.shift) and len(self.senses) < len(SENSES):
             raise NoPair("crowd_engine.needs_both")
         framing = network.framing(self.size)
+        levels = self.given(framing, changes)
         rgb = thermal = None
+        if "rgb" in levels:
+            rgb = _quick(network.preprocessing.normalise(_tensor(levels["rgb"], network)))
+        if "thermal" in levels:
+            pixels = _tensor(levels["thermal"][:, :, None], network)
+            thermal = _quick(thermal_input(pixels / LEVELS))
+        return framing, rgb, thermal
+
+    def given(self, framing: Framing, changes: Changes = AS_IT_IS) -> dict[str, np.ndarray]:
+        """Return the levels of 0..255 that a network is given of each sense, after the changes.
+
+        RGB is (row, column, 3), thermal (row, column), both at the size of the framing's input.
+        """
+        levels: dict[str, np.ndarray] = {}
         if self.rgb is not None:
-            pixels = _tensor(changes.rgb(self._rgb_levels(self.rgb, framing)), network)
-            rgb = _quick(network.preprocessing.normalise(pixels))
+            levels["rgb"] = changes.rgb(self._rgb_levels(self.rgb, framing))
         if self.thermal is not None:
             values, inside = self._warped(framing.scaled, changes.shift)
-            levels = np.where(inside, changes.thermal(values), np.float32(UNKNOWN))
-            thermal = _quick(thermal_input(_tensor(levels[:, :, None], network) / LEVELS))
-        return framing, rgb, thermal
+            levels["thermal"] = np.where(inside, changes.thermal(values), np.float32(UNKNOWN))
+        return levels
 
     def _rgb_levels(self, rgb: Picture, framing: Framing) -> RGBLevels:
         key = ("rgb", framing.input)

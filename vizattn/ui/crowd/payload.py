@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ OFFERS = {
     "crowd_engine.not_registered": "align",
 }
 """what the page offers beside a note"""
+_NOISY_QUALITY = 80
 _REGIONS = 4
 _NINTHS = 3
 Json = dict[str, Any]
@@ -69,6 +71,7 @@ def payload(analysis: CrowdAnalysis, row: Json | None = None) -> Json:
         "regions": analysis.regions(_REGIONS, _REGIONS).tolist(),
         "ninths": analysis.regions(_NINTHS, _NINTHS).ravel().tolist(),
         "row": row,
+        "given": _given(analysis),
     }
 
 
@@ -133,6 +136,18 @@ def words(key: str, **values: object) -> Words:
 
 def _picture(image: Image.Image, size: tuple[int, int], name: str) -> Json:
     return {**shown_picture(image), "width": size[0], "height": size[1], "name": name}
+
+
+def _given(analysis: CrowdAnalysis) -> Json | None:
+    """Return the sense with noise as the network was given it; light and shifts need no picture."""
+    noise = analysis.changes.noise
+    levels = analysis.pair.given(analysis.framing, analysis.changes) if noise else {}
+    if noise is None or noise[0] not in levels:
+        return None
+    shown = Image.fromarray(levels[noise[0]].round().astype(np.uint8))
+    buffer = BytesIO()
+    shown.save(buffer, "JPEG", quality=_NOISY_QUALITY)
+    return {noise[0]: "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()}
 
 
 def _gate(gate: ModalityGate, trusts: np.ndarray) -> Json:
