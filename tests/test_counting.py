@@ -136,7 +136,7 @@ def test_the_loss_leads_to_one_person_a_point() -> None:
         density = (density - 0.05 * 0.93**step * slope).detach().requires_grad_()
     assert value.item() < 0.05 * before
     assert loss.expected(density[0, 0], points, 96.0).detach() == pytest.approx(
-        torch.tensor([1.0, 1.0, 1.0, 0.0]), abs=0.1
+        torch.tensor([1.0, 1.0, 1.0, 0.0]), abs=0.15
     )
 
 
