@@ -59,6 +59,10 @@ class Recipe:
     """batches in an epoch of a counter"""
     misaligned: float = 0.0
     """largest shift, in pixels of the crop, between the senses of a training pair"""
+    density_weight: float = 0.0
+    """of the squared differences from a spread-out map, beside the Bayesian loss of a counter"""
+    each_by_its_people: bool = False
+    """weigh a counter's loss by the people of each picture and not of the whole batch"""
     twins: bool = False
     """start the thermal stream from the RGB stream"""
     still_norms: str | None = None
@@ -183,20 +187,31 @@ _SENSES = Recipe(
     average=0.998,
 )
 
+_CROWDS = replace(
+    _SENSES,
+    name="trunk-crowds",
+    crops=(Crop(18, 256, 256, (0.7, 1.6)), Crop(7, 320, 320, (0.8, 1.3))),
+    cycles=((25, 1.0),),
+    density_weight=1.0,
+    start=_SENSES.name,
+    twins=False,
+    senses=(("rgb", 0.85), ("thermal", 0.15)),
+)
+
 
 def _counter(mechanism: str | None) -> Recipe:
     return replace(
-        _SENSES,
+        _CROWDS,
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
-        crops=(Crop(10, 288, 288, (0.75, 1.4)),),
-        cycles=((10, 1.0),),
+        crops=(Crop(6, 288, 288, (0.8, 1.3)),),
+        cycles=((6, 1.0),),
         peak_rate=6e-4,
         attention_rate=2.0,
-        start=_SENSES.name,
-        twins=False,
-        senses=(("both", 0.5), ("rgb", 0.4), ("thermal", 0.1)),
+        start=_CROWDS.name,
+        each_by_its_people=True,
+        senses=(("both", 0.4), ("rgb", 0.5), ("thermal", 0.1)),
         misaligned=8.0,
         still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
         plain="sum-small",
@@ -210,6 +225,7 @@ _ALL = (
     *(_segmenter(slug) for slug in (None, "nonlocal", "danet")),
     _STREAM,
     _SENSES,
+    _CROWDS,
     *(_counter(slug) for slug in (None, "csca")),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
