@@ -157,6 +157,13 @@ class AttentionBlock(nn.Module):
         tell(self, attention, x, y)
         return y
 
+    def implied_rows(self, attention: Any) -> Any:
+        """Return the affinity of places that an attention of another kind comes to.
+
+        None where there is no such row; the block's file says why, or how exact it is.
+        """
+        return None
+
     def key_cells(self) -> int:
         """Return how many query cells along each side one key stands for."""
         return 1
