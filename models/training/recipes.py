@@ -198,22 +198,34 @@ _CROWDS = replace(
     senses=(("rgb", 0.85), ("thermal", 0.15)),
 )
 
+# With the statistics of its batch a counter knows how dense the crowds of that batch are; alone it
+# counts otherwise. So the statistics stay, and what follows them settles.
+_SETTLED = replace(
+    _CROWDS,
+    name="trunk-settled",
+    crops=(Crop(10, 288, 288, (0.8, 1.3)),),
+    cycles=((10, 1.0),),
+    peak_rate=6e-4,
+    start=_CROWDS.name,
+    each_by_its_people=True,
+    senses=(("rgb", 0.8), ("thermal", 0.2)),
+    still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
+)
+
 
 def _counter(mechanism: str | None) -> Recipe:
     return replace(
-        _CROWDS,
+        _SETTLED,
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
         crops=(Crop(6, 288, 288, (0.8, 1.3)),),
         cycles=((6, 1.0),),
-        peak_rate=6e-4,
-        attention_rate=2.0,
-        start=_CROWDS.name,
-        each_by_its_people=True,
+        peak_rate=4e-4,
+        attention_rate=3.0,
+        start=_SETTLED.name,
         senses=(("both", 0.4), ("rgb", 0.5), ("thermal", 0.1)),
         misaligned=8.0,
-        still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
         plain="sum-small",
     )
 
@@ -226,6 +238,7 @@ _ALL = (
     _STREAM,
     _SENSES,
     _CROWDS,
+    _SETTLED,
     *(_counter(slug) for slug in (None, "csca")),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
