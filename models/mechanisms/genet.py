@@ -26,7 +26,9 @@ Reading the map
 Limits
     Without the 1 x 1 convolutions channels do not see each other: a gate only knows its own
     channel. theta-minus has nothing to learn, so its gate is only what the layers before arrange.
-    A learned global gather is tied to one size of map.
+    A learned global gather is tied to one size of map. In the paper's form a window is centred on
+    the first cell of its block, so the gate looks up and to the left by up to half an extent; the
+    network bundled here has windows centred on their blocks.
 """
 
 from __future__ import annotations
@@ -81,13 +83,15 @@ class WindowMean(nn.Module):
         return (mean + F.max_pool2d(x, window, self.extent, border)) / 2
 
 
-def learned_gather(channels: int, extent: int, norm: bool = True) -> nn.Sequential:
-    """Return depthwise 3 x 3 convolutions of stride 2 that together reach an extent.
+def learned_gather(channels: int, extent: int, norm: bool = True, kernel: int = 3) -> nn.Sequential:
+    """Return depthwise convolutions of stride 2 that together reach an extent.
 
     Args:
         channels: channels of x.
         extent: a power of two of at least 2; each convolution halves the map.
         norm: a batch norm behind each convolution.
+        kernel: rows and columns of each; the paper's 3 puts a window's centre on its first cell,
+            4 puts it between the cells that the result stands for.
 
     Raises:
         ValueError: if ``extent`` is odd or less than 2.
@@ -99,7 +103,7 @@ def learned_gather(channels: int, extent: int, norm: bool = True) -> nn.Sequenti
     for index in range(extent.bit_length() - 1):
         if index:
             layers.append(nn.ReLU())
-        layers.append(_depthwise(channels, kernel=3, stride=2, padding=1))
+        layers.append(_depthwise(channels, kernel, stride=2, padding=1))
         layers.append(nn.BatchNorm2d(channels) if norm else nn.Identity())
     return nn.Sequential(*layers)
 
@@ -142,21 +146,33 @@ class GatherExcite(AttentionBlock):
     Args:
         gather: sums each channel up over windows.
         excite: mixes what was gathered; identity for theta and theta-minus.
+        extent: cells along each side that one gathered cell is to stand for, exactly: x is filled
+            up with zeros to a multiple. By default what was gathered is stretched over x, as in
+            the originals, and no cell need be where its window was.
     """
 
     kind = Kind.FEATURE_GATE
     claim = Claim.UNIT
     formula: ClassVar[str] = "g = σ(interp(excite(gather(x))));  y = g · x"
 
-    def __init__(self, gather: nn.Module, excite: nn.Module | None = None) -> None:
+    def __init__(
+        self, gather: nn.Module, excite: nn.Module | None = None, extent: int | None = None
+    ) -> None:
         super().__init__()
         self.gather = gather
         self.excite = excite or nn.Identity()
+        self.extent = extent
 
     def attention_of(self, x: Feature) -> Gate:
         """Return the gate, in 0..1, repeated from its windows to the places of x."""
-        gathered = self.excite(self.gather(x))
-        return F.interpolate(gathered, size=x.shape[2:]).sigmoid()
+        rows, columns = x.shape[2:]
+        if self.extent is None:
+            gathered = self.excite(self.gather(x))
+            return F.interpolate(gathered, size=(rows, columns)).sigmoid()
+        filled = F.pad(x, (0, -columns % self.extent, 0, -rows % self.extent))
+        gathered = self.excite(self.gather(filled))
+        spread = F.interpolate(gathered, scale_factor=self.extent)
+        return spread[:, :, :rows, :columns].sigmoid()
 
     def apply_attention(self, attention: Gate, x: Feature) -> Feature:
         """Return x times the gate."""
@@ -308,7 +324,8 @@ def _in_residual_branch(channels: int) -> GatherExcite:
     # The hosts' trunk was trained without gates: they open at first.
     if isinstance(excite[2].bias, Tensor):
         nn.init.constant_(excite[2].bias, 2.0)
-    return GatherExcite(learned_gather(channels, extent=4), excite)
+    # Windows centred on the cells that they gate: the gate is not off by half a window.
+    return GatherExcite(learned_gather(channels, extent=4, kernel=4), excite, extent=4)
 
 
 def _theta_plus(channels: int) -> GatherExcite:
@@ -329,6 +346,7 @@ MECHANISM = Mechanism(
     variants={
         "": lambda channels: GatherExcite(learned_gather(channels, extent=4)),
         "theta_plus": _theta_plus,
+        "centred": _in_residual_branch,
         "theta_minus": lambda channels: GatherExcite(WindowMean(4)),
         "theta_minus_global": lambda channels: GlobalGatherExcite(),
         "block": lambda channels: GatherExciteBlock(channels, channels, 1, _theta_plus(channels)),

@@ -23,7 +23,9 @@ Reading the map
 Limits
     Nothing can be muted: the least a mask does is nothing. Because trunk and mask are trained
     together, the trunk may already be small where the mask is large. The hourglass sees very far
-    only if it is deep: at depth 1 it is one pooling.
+    only if it is deep: at depth 1 it is one pooling. The originals' windows and stretching leave
+    the coarse part of a mask up to a cell off (``centred=True``, as in the bundled network, does
+    not).
 """
 
 from __future__ import annotations
@@ -85,6 +87,8 @@ class SoftMask(AttentionBlock):
         channels: channels of the trunk and of the hourglass's input.
         depth: how often the hourglass halves the map.
         additions: add the maps on the way down and the trunk, as the re-implementation does.
+        centred: halve by 2 x 2 cells and stretch edge to edge, so that every coarse cell stays
+            over the cells that it was made from.
 
     Raises:
         ValueError: if ``depth`` is not positive.
@@ -95,11 +99,13 @@ class SoftMask(AttentionBlock):
     formula: ClassVar[str] = "M = σ(head(hourglass(x)));  y = (1 + M) · T(x)"
     identity = 0.0
 
-    def __init__(self, channels: int, depth: int, additions: bool = True) -> None:
+    def __init__(
+        self, channels: int, depth: int, additions: bool = True, centred: bool = False
+    ) -> None:
         super().__init__()
         if depth < 1:
             raise ValueError(f"expected to halve the map at least once, received {depth}")
-        self.additions = additions
+        self.additions, self.centred = additions, centred
         between = range(depth - 1)
         self.down = nn.ModuleList(nn.Sequential(ResidualUnit(channels)) for _ in between)
         # The coarsest map goes through two units.
@@ -119,7 +125,7 @@ class SoftMask(AttentionBlock):
         """Return the mask M, in 0..1."""
         coarser = []
         for step in self.down:
-            x = step(F.max_pool2d(x, kernel_size=3, stride=2, padding=1))
+            x = step(self._halved(x))
             coarser.append(x)
         for level in reversed(range(len(self.up))):
             same_size = coarser[level]
@@ -127,8 +133,19 @@ class SoftMask(AttentionBlock):
             x = self.up[level](x)
         return self.head(self._stretched(x, trunk)).sigmoid()
 
+    def _halved(self, x: Feature) -> Float[Tensor, "batch channel _ _"]:
+        if self.centred:
+            return F.max_pool2d(x, kernel_size=2, ceil_mode=True)
+        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+
     def _stretched(self, x: Feature, like: Float[Tensor, "batch channel _ _"]) -> Tensor:
-        stretched = F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)
+        size = like.shape[2:]
+        if self.centred:
+            # Doubling exactly and cropping keeps cells where they are when a side is odd.
+            doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            stretched = doubled[:, :, : size[0], : size[1]]
+        else:
+            stretched = F.interpolate(x, size=size, mode="bilinear", align_corners=True)
         return stretched + like if self.additions else stretched
 
     def apply_attention(self, attention: Feature, trunk: Feature, x: Feature) -> Feature:
@@ -143,13 +160,16 @@ class AttentionModule(nn.Module):
         channels: channels of x and of the result.
         depth: how often the mask's hourglass halves the map.
         additions: as in ``SoftMask``.
+        centred: as in ``SoftMask``.
     """
 
-    def __init__(self, channels: int, depth: int, additions: bool = True) -> None:
+    def __init__(
+        self, channels: int, depth: int, additions: bool = True, centred: bool = False
+    ) -> None:
         super().__init__()
         self.enter = ResidualUnit(channels)
         self.trunk = nn.Sequential(ResidualUnit(channels), ResidualUnit(channels))
-        self.mask = SoftMask(channels, depth, additions)
+        self.mask = SoftMask(channels, depth, additions, centred)
         self.leave = ResidualUnit(channels)
 
     def forward(self, x: Feature) -> Feature:
@@ -230,7 +250,7 @@ def _reference(build: Callable[..., AttentionModule], depth: int) -> Reference:
 
 
 def _in_between(channels: int) -> AttentionModule:
-    block = AttentionModule(channels, depth=2)
+    block = AttentionModule(channels, depth=2, centred=True)
     # The hosts' trunk was trained without the module: its units add nothing at first.
     for unit in (block.enter, block.trunk[0], block.trunk[1], block.leave):
         nn.init.zeros_(unit.get_submodule("conv3").get_parameter("weight"))
@@ -252,6 +272,7 @@ MECHANISM = Mechanism(
         "": lambda channels: AttentionModule(channels, depth=3),
         "stage2": lambda channels: AttentionModule(channels, depth=2),
         "stage3": lambda channels: AttentionModule(channels, depth=1),
+        "centred": lambda channels: AttentionModule(channels, depth=2, centred=True),
         "paper": lambda channels: AttentionModule(channels, depth=2, additions=False),
     },
     references={

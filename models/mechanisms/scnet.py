@@ -21,7 +21,8 @@ Reading the map
 
 Limits
     The gate is large where x is large, so a bright gate mostly repeats the feature. K4 mixes
-    channels afterwards: muting one does not silence any channel of the output.
+    channels afterwards: muting one does not silence any channel of the output. Where rows or
+    columns are left over by the pooling, the coarse view is stretched over them and a little off.
 """
 
 from __future__ import annotations
