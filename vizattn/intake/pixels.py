@@ -32,7 +32,7 @@ def image_to_rgb(image: Image.Image) -> tuple[Image.Image, list[Note]]:
     if image.mode in DEEP_MODES:
         levels, notes = _grey_levels(np.asarray(image))
         return Image.fromarray(levels).convert("RGB"), notes
-    opaque, alpha = _split_alpha(image)
+    opaque, alpha = split_alpha(image)
     rgb, notes = _to_srgb(opaque, image.info.get("icc_profile"))
     if alpha is not None:
         rgb = Image.composite(rgb, Image.new("RGB", rgb.size, GROUND), alpha)
@@ -122,7 +122,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return values.astype(np.uint8)
 
 
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return an image without transparency, and its opacity (L) where some of it is transparent."""
     if image.mode in UNMULTIPLIED:
         image = image.convert(UNMULTIPLIED[image.mode])
