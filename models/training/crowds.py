@@ -27,9 +27,11 @@ HEADS, BODIES = "crowd_points", ("rgbt_msrs", "rgbt_roadscene")
 RENDERED = "rgbt_rendered"
 SCENES = 320
 """how many scenes of our own are rendered, an eighth of which is not trained on"""
-HEAD_SIGMA, BODY_SIGMA = 6.0, 12.0
+HEAD_SIGMA, BODY_SIGMA = 6.0, 8.0
 """pixels around a point that are surely its own: a head is smaller than a body"""
 _BACKGROUND = 0.15
+_SOMEBODY = 0.5
+"""share of the crops that are put around somebody"""
 CONDITIONS: dict[str, Shown] = {
     "rgb": Shown(thermal=False),
     "thermal": Shown(rgb=False),
@@ -296,8 +298,18 @@ def _window(scene: Scene, cut: Crop, generator: torch.Generator) -> _Window:
 
     height, width = scene.rgb.shape[1:]
     zoom = math.exp(uniform(*map(math.log, cut.scale)))
-    room = [width - cut.columns / zoom, height - cut.rows / zoom]
-    left, top = (uniform(min(0.0, r), max(0.0, r)) for r in room)
+    extents = cut.columns / zoom, cut.rows / zoom
+    room = [
+        (min(0.0, s - e), max(0.0, s - e)) for s, e in zip((width, height), extents, strict=True)
+    ]
+    if len(scene.points) and uniform(0, 1) < _SOMEBODY:
+        # A street is mostly empty: half of its crops have somebody for certain.
+        person = scene.points[int(uniform(0, len(scene.points) - 1e-3))].tolist()
+        room = [
+            (min(max(low, at - extent), high), max(min(high, at), low))
+            for (low, high), at, extent in zip(room, person, extents, strict=True)
+        ]
+    left, top = (uniform(low, high) for low, high in room)
     return _Window(left, top, zoom, uniform(0, 1) < 0.5, cut.rows, cut.columns)
 
 
