@@ -33,17 +33,21 @@ def bundled_networks_are_there() -> bool:
 
 
 @contextmanager
-def page_at(folder: Path, store: Store[Analysis] | None = None, **options: Any) -> Iterator[str]:
+def page_at(
+    folder: Path, store: Store[Analysis] | None = None, small: bool = False, **options: Any
+) -> Iterator[str]:
     """Serve the page while the block of code runs; yields its address.
 
     Args:
         folder: for small networks, where the bundled ones are not there.
         store: where visitors' analyses are kept.
+        small: serve small networks in any case; those that ``folder`` has already, if any.
         options: of ``Settings``.
     """
     before = os.environ.get("VIZATTN_WEIGHTS")
-    if not bundled_networks_are_there():
-        write_small_networks(folder)
+    if small or not bundled_networks_are_there():
+        if not any(folder.glob("*.json")):
+            write_small_networks(folder)
         os.environ["VIZATTN_WEIGHTS"] = str(folder)
     settings = Settings(**options)
     page = build_page(Library("cpu"), settings, store)
