@@ -49,7 +49,7 @@ BLIND = {
     "sgr": ("compatibility",),
     "gcnet": ("mask.bias",),
     "dnl": ("mask.bias", "query.bias", "key.bias"),
-    "a2net": ("give.bias", "take.bias"),
+    "a2net": ("give.bias",),
     "eanet": ("project_in.bias", "widen.bias", "memory_keys.bias"),
 }
 """parameters that add one number to all that is compared, or that a mean takes away again"""
@@ -394,6 +394,19 @@ def test_aggregating_is_the_matrix_times_the_values(
             torch.testing.assert_close(
                 way.aggregate(value).double(), expected, atol=1e-4, rtol=1e-4
             )
+
+
+@affine
+@at_both_sizes
+def test_the_rows_give_the_blocks_own_output(
+    slug: str, variant: str, size: tuple[int, int]
+) -> None:
+    for firing in attention_of(built(slug, variant), given(slug, variant, size)):
+        if firing.block.kind in AFFINITIES:
+            shown = DenseAffinity(firing.attention.dense())
+            with torch.no_grad():
+                again = firing.block.apply_attention(shown, *firing.inputs)
+            torch.testing.assert_close(again, firing.returned, atol=1e-4, rtol=1e-4)
 
 
 # Memory.
