@@ -132,6 +132,6 @@ def _card(name: str, task: str, mechanism: str | None, digest: str) -> Card:
         "parameters": 1,
         "classes": list(HOSTS[task].classes),
         "preprocessing": asdict(PREPROCESSING[task]),
-        "points": "heads",
+        "points": {"rgb": "heads", "thermal": "bodies", "both": "bodies"},
     }
     return Card(name, task, mechanism, None, digest, metric, facts)

@@ -73,6 +73,7 @@ def write_card(
         | {"pack": task.pack, "train": len(task.train), metric["split"]: metric["count"]},
         "classes": list(host.classes),
         "preprocessing": asdict(host.preprocessing),
+        **task.facts,
         "recipe": asdict(recipe),
         "command": f"python -m models.training {recipe.name}",
         "minutes": round(run.seconds / 60, 1),

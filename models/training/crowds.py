@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -89,6 +89,9 @@ class CountTask:
     """
 
     pack = HEADS
+    facts: ClassVar[dict[str, Any]] = {
+        "points": {"rgb": "heads", "thermal": "bodies", "both": "bodies"}
+    }
 
     def __init__(self, folder: Path, runs: Path) -> None:
         self.folder = folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,8 @@ class Task(Protocol):
     """A data pack in memory, batched and scored."""
 
     pack: str
+    facts: ClassVar[dict[str, Any]]
+    """what else a card says"""
 
     @property
     def train(self) -> Sequence[Any]:
@@ -69,6 +71,7 @@ class PictureTask:
     """What tasks have in common whose batches are RGB pictures in 0..255."""
 
     train: list[Entry]
+    facts: ClassVar[dict[str, Any]] = {}
     task: str
     pack: str
     measured_on: str

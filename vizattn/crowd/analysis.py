@@ -218,9 +218,15 @@ def look_at(pair: Pair, network: Network, changes: Changes = AS_IT_IS) -> CrowdA
         Grid(rows, columns, (DENSITY_STRIDE, DENSITY_STRIDE)),
         density,
         pair.senses,
-        str(network.card.facts["points"]),
+        _points(network, pair.senses),
         tuple(captured(firing, 0, framing) for firing in firings),
     )
+
+
+def _points(network: Network, senses: Sequence[str]) -> str:
+    """Return what one person is counted by: crowds have points at heads, pairs at bodies."""
+    by_senses: dict[str, str] = network.card.facts["points"]
+    return by_senses["both" if len(senses) > 1 else senses[0]]
 
 
 def switched_off(network: Network, changes: Changes) -> AbstractContextManager[None] | None:
