@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from models import weights
 from models.hosts.trunk import Trunk, conv_norm_relu, double, pad_to_aligned
 from models.mechanism import Kind, blocks_of, mechanisms
+from models.mechanisms.condconv import ExpertConvolution
 from models.mechanisms.fca import MultiSpectralAttention
+from models.mechanisms.rga import ChannelRelationGate, SpatialRelationGate
 from tests.networks_for_tests import small_network
 from vizattn.capture import run
 
@@ -75,24 +77,39 @@ def test_what_cannot_be_built_is_refused(task: str, mechanism: str | None) -> No
 # Where cells are.
 
 
+def even(values: Tensor, axis: int) -> None:
+    """Make values their own mirror image along an axis, in place."""
+    values.copy_((values + values.flip(axis)) / 2)
+
+
+@torch.no_grad()
 def mirror(network: nn.Module, axis: int) -> nn.Module:
-    """Make every kernel its own mirror image along an axis."""
+    """Make every kernel, and whatever else knows where things are, its own mirror image."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            with torch.no_grad():
-                module.weight.copy_((module.weight + module.weight.flip(axis)) / 2)
+            even(module.weight, axis)
+        if isinstance(module, ExpertConvolution):
+            even(module.weight.view(-1, *module.shape), axis + 1)
         if isinstance(module, MultiSpectralAttention):
             # Cosines of odd frequencies turn over in a mirror; those of even ones stay.
-            module.basis.copy_((module.basis + module.basis.flip(axis - 1)) / 2)
+            even(module.basis, axis - 1)
+        if isinstance(module, SpatialRelationGate):
+            even(module.relate.weight.view(-1, 2, *module.grid), axis)
+        if isinstance(module, ChannelRelationGate):
+            for embed in (module.theta, module.phi, module.appearance):
+                even(embed[0].weight.view(-1, *module.grid), axis - 1)
     return network
 
 
 @on_every_network
 @pytest.mark.parametrize("axis", [2, 3])
 def test_a_mirrored_picture_has_mirrored_maps(task: str, mechanism: str | None, axis: int) -> None:
-    """Half a cell of misalignment anywhere would show: sizes are multiples of the last stride."""
+    """Half a cell of misalignment anywhere would show.
+
+    The sides are multiples of four cells of the last stride: some gates are made for 4 x 4 cells.
+    """
     network = mirror(small_network(task, mechanism).module, axis)
-    x = picture((96, 128))
+    x = picture((128, 256))
     output, firings = run(network, x)
     mirrored, others = run(network, x.flip(axis))
     if task == "segment":
@@ -100,7 +117,7 @@ def test_a_mirrored_picture_has_mirrored_maps(task: str, mechanism: str | None, 
     torch.testing.assert_close(mirrored, output, atol=1e-3, rtol=1e-3)
     for one, other in zip(firings, others, strict=True):
         torch.testing.assert_close(other.given.flip(axis), one.given, atol=1e-3, rtol=1e-3)
-        if one.block.kind is Kind.SPATIAL_GATE:
+        if one.block.kind in (Kind.SPATIAL_GATE, Kind.FEATURE_GATE):
             torch.testing.assert_close(
                 other.attention.flip(axis), one.attention, atol=1e-3, rtol=1e-3
             )
