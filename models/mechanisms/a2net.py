@@ -45,7 +45,7 @@ from models.mechanism import (
     Reference,
 )
 from models.taps import Tap
-from models.tokens import Feature, places, tokens
+from models.tokens import Feature, Result, places, tokens
 
 
 class DoubleAttention(AttentionBlock):
@@ -90,7 +90,7 @@ class DoubleAttention(AttentionBlock):
         take = self.distribute(self.take(x).flatten(2).transpose(1, 2).softmax(dim=2))
         return LowRankAffinity(take.unsqueeze(1), give.transpose(1, 2).unsqueeze(1))
 
-    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Feature:
+    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Result:
         """Return W_o of what was gathered and distributed."""
         return self.reconstruct(places(attention.aggregate(tokens(self.value(x))), x))
 
@@ -106,10 +106,10 @@ class ResidualDoubleAttention(nn.Module):
 
     def __init__(self, channels: int, value_dim: int, count: int) -> None:
         super().__init__()
-        self.double = DoubleAttention(channels, value_dim, count)
+        self.attend = DoubleAttention(channels, value_dim, count)
 
     def forward(self, x: Feature) -> Feature:
-        return x + self.double(x)
+        return x + self.attend(x)
 
 
 def _original(
