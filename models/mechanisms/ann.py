@@ -30,7 +30,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from models.affinities.pooled import PooledAffinity, pyramid
 from models.affinity import PairwiseAffinity, ProductAffinity
@@ -45,9 +46,10 @@ from models.mechanism import (
     Plug,
     Reference,
 )
-from models.tokens import Feature, conv_norm, conv_norm_relu, places, tokens
+from models.tokens import Feature, Result, conv_norm, conv_norm_relu, places, tokens
 
 AUTHORS_SIDES = (1, 3, 6, 8)
+Asked = Float[Tensor, "batch low down across"]
 
 
 class AnchorAttention(AttentionBlock):
@@ -92,7 +94,7 @@ class AnchorAttention(AttentionBlock):
         self.value = nn.Conv2d(asked_channels or channels, value_dim, kernel_size=1)
         self.project = nn.Conv2d(value_dim, out, kernel_size=1)
 
-    def attention_of(self, x: Feature, z: Feature | None = None) -> PairwiseAffinity:
+    def attention_of(self, x: Feature, z: Asked | None = None) -> PairwiseAffinity:
         """Return A P over the places of z, made of A over the anchors."""
         query = self.query(x)
         key = self.key(z) if self.key is not None else query
@@ -101,8 +103,8 @@ class AnchorAttention(AttentionBlock):
         return PooledAffinity(product, self.sides, (key.shape[2], key.shape[3]))
 
     def apply_attention(
-        self, attention: PairwiseAffinity, x: Feature, z: Feature | None = None
-    ) -> Feature:
+        self, attention: PairwiseAffinity, x: Feature, z: Asked | None = None
+    ) -> Result:
         """Return W A P v(z)."""
         gathered = attention.aggregate(tokens(self.value(x if z is None else z)))
         return self.project(places(gathered, x))
@@ -142,7 +144,7 @@ class PyramidNonLocal(nn.Module):
         self.join = conv_norm_relu(out + channels, out, bias=True)
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Result:
         return self.dropout(self.join(_joined([gather(x) for gather in self.gather], x)))
 
 
@@ -183,7 +185,7 @@ class FusionNonLocal(nn.Module):
         self.join = conv_norm(out + channels, out, bias=True)
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, low: Feature, x: Feature) -> Feature:
+    def forward(self, low: Asked, x: Feature) -> Result:
         return self.dropout(self.join(_joined([gather(x, low) for gather in self.gather], x)))
 
 
@@ -192,7 +194,7 @@ def _check_count(count: int) -> None:
         raise ValueError(f"expected at least 1 attention, received {count}")
 
 
-def _joined(gathered: Sequence[Feature], x: Feature) -> Feature:
+def _joined(gathered: Sequence[Result], x: Feature) -> Float[Tensor, "batch joined row column"]:
     return torch.cat([torch.stack(list(gathered)).sum(dim=0), x], dim=1)
 
 
