@@ -45,7 +45,7 @@ from models.mechanism import (
     Plug,
     Reference,
 )
-from models.tokens import Feature, conv_norm_relu, places, tokens
+from models.tokens import Feature, Result, conv_norm_relu, places, tokens
 
 Regions = Float[Tensor, "batch channel down across"]
 AUTHORS_SIDES = (1, 2, 3, 6)
@@ -111,7 +111,7 @@ class AdaptiveContext(nn.Module):
         self.residual = conv_norm_relu(out, out, eps=eps)
         self.fusion = conv_norm_relu(out, out, eps=eps) if fusion else nn.Identity()
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Result:
         regions = self.pooled(F.adaptive_avg_pool2d(x, self.weigh.side))
         reduced = self.reduce(x)
         gathered = self.residual(self.weigh(reduced, regions))
