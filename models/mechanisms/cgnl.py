@@ -48,7 +48,7 @@ from models.mechanism import (
     Plug,
     Reference,
 )
-from models.tokens import Feature
+from models.tokens import Feature, Result
 
 AUTHORS_GAMMA = 1e-4
 AUTHORS_GROUPS = 8
@@ -110,7 +110,7 @@ class CompactNonLocal(AttentionBlock):
         share = theta.shape[2] ** -0.5 if self.scaled else 1.0
         return LowRankAffinity(self._powers(theta), self._powers(phi) * share)
 
-    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Feature:
+    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Result:
         """Return A g."""
         value = self.value(x)
         return attention.aggregate(_grouped(value, self.groups)).reshape(value.shape)
