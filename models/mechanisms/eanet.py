@@ -176,7 +176,7 @@ MECHANISM = Mechanism(
     ),
     variants={
         "": lambda channels: ExternalAttention(channels, slots=7),
-        "multi_head": lambda channels: MultiHeadExternalAttention(channels, heads=2),
+        "multi_head": lambda channels: MultiHeadExternalAttention(channels, heads=1),
     },
     inputs={
         "multi_head": lambda batch, channels, rows, columns: [(batch, rows * columns, channels)]
