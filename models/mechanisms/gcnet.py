@@ -114,7 +114,9 @@ class GlobalContext(AttentionBlock):
         return y
 
 
-def _as_map(context: Float[Tensor, "batch some channel"], like: Feature) -> Feature:
+def _as_map(
+    context: Float[Tensor, "batch some channel"], like: Feature
+) -> Float[Tensor, "batch channel down across"]:
     """Return what is for each place in its place, and what is for all of them as one."""
     size = (1, 1) if context.shape[1] == 1 else like.shape[2:]
     return context.transpose(1, 2).unflatten(2, size)
