@@ -49,7 +49,7 @@ from models.mechanism import (
     Plug,
     Reference,
 )
-from models.tokens import Feature, conv_norm_relu, places, tokens
+from models.tokens import Feature, Result, conv_norm_relu, places, tokens
 
 Size = tuple[int, int]
 Groups = Int[Tensor, "group member"]
@@ -124,7 +124,7 @@ class GroupAttention(AttentionBlock):
         groups = self.groups_of((x.shape[2], x.shape[3]), self.block).to(x.device)
         return GroupedAffinity(query, key, groups, scale=query.shape[-1] ** -0.5)
 
-    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Feature:
+    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Result:
         """Return ReLU(BN(W A v))."""
         return self.project(places(attention.aggregate(tokens(self.value(x))), x))
 
@@ -148,7 +148,7 @@ class LongThenShort(nn.Module):
         self.long = GroupAttention(channels, key_dim, value_dim, out, far_apart, block)
         self.short = GroupAttention(out, key_dim, value_dim, out, close_together, block)
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Result:
         rows, columns = x.shape[2:]
         down, across = -rows % self.block[0], -columns % self.block[1]
         top, left = down // 2, across // 2
@@ -193,7 +193,7 @@ class InterlacedAttention(nn.Module):
         self.join = conv_norm_relu((wide if several else channels) + wide, out)
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: Feature) -> Feature:
+    def forward(self, x: Feature) -> Result:
         contexts = [stage(x) for stage in self.stages]
         return self.dropout(self.join(torch.cat([self.widen(x), *contexts], dim=1)))
 
