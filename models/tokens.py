@@ -6,6 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Feature = Float[Tensor, "batch channel row column"]
+Result = Float[Tensor, "batch out row column"]
+"""a map of the same places with other channels"""
 
 
 def tokens(x: Feature) -> Float[Tensor, "batch 1 place channel"]:
