@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from vizattn.analysis import Analysis as Analysis
     from vizattn.analysis import Classification as Classification
     from vizattn.analysis import Segmentation as Segmentation
+    from vizattn.crowd.changes import Changes as Changes
+    from vizattn.crowd.counted import Counted as Counted
+    from vizattn.crowd.counted import count as count
     from vizattn.export import overlays as overlays
     from vizattn.export import save_all as save_all
     from vizattn.export import save_arrays as save_arrays
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from vizattn.intake import read_picture as read_picture
     from vizattn.networks import Library as Library
     from vizattn.networks import Network as Network
+    from vizattn.registration import Registration as Registration
     from vizattn.render import Style as Style
     from vizattn.render import overlay as overlay
     from vizattn.seen import Seen as Seen
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from vizattn.words import sentence as sentence
 
 _HOMES = {
+    "crowd.changes": ("Changes",),
+    "crowd.counted": ("Counted", "count"),
+    "registration": ("Registration",),
     "analysis": ("Analysis", "Classification", "Segmentation"),
     "export": ("overlays", "save_all", "save_arrays", "script"),
     "facts": ("summary",),

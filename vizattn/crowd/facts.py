@@ -15,6 +15,7 @@ from vizattn.crowd.pair import Pair
 from vizattn.crowd.sentences import count_sentence, site_sentence
 from vizattn.facts import framing_facts, network_facts, site_facts, versions
 from vizattn.geometry import Point
+from vizattn.registration import Registration
 from vizattn.texts import DEFAULT_LANGUAGE, text
 
 Json = dict[str, Any]
@@ -76,7 +77,11 @@ def _pair(pair: Pair) -> Json:
             "colour_mapped": thermal.colour_mapped,
         }
     both = rgb is not None and thermal is not None
-    return facts | {"registration": asdict(pair.laid) if both else None}
+    return facts | {"registration": _registration(pair.laid) if both else None}
+
+
+def _registration(laid: Registration) -> Json:
+    return {"scale_x": laid.scale_x, "scale_y": laid.scale_y, "dx": laid.dx, "dy": laid.dy}
 
 
 def _changes(changes: Changes) -> Json:

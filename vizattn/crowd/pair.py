@@ -11,19 +11,19 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from models.preprocessing import thermal_input, thermal_levels
+from models.preprocessing import thermal_input
 from vizattn.crowd.changes import AS_IT_IS, LEVELS, SENSES, Changes, RGBLevels, ThermalLevels
 from vizattn.geometry import Framing, Size
 from vizattn.intake import WORKING_PIXELS, Note, Picture, read_picture
-from vizattn.intake.thermal import Thermal, looks_thermal, looks_visible, read_thermal
+from vizattn.intake.thermal import Thermal, notes_on_rgb, read_thermal, swapped
 from vizattn.networks import Network
-from vizattn.registration import DIFFERENT_SCENES, Registration, mutual_information, suggest, warp
+from vizattn.numbers import number
+from vizattn.registration import Registration, Suggestion, suggest, warp
 from vizattn.texts import Refused
 
 UNKNOWN = LEVELS / 2
 """the level of what the thermal picture does not show: what networks are trained with there"""
-_COMPARED = 256
-"""long side, in pixels, at which two pictures are compared for showing one scene"""
+REGISTERED = "crowd_engine.registered"
 Input = Float[Tensor, "1 3 row column"]
 
 
@@ -100,7 +100,11 @@ class Pair:
 
     def registered(self, registration: Registration) -> Pair:
         """Return the same pictures laid on each other in another way."""
-        return replace(self, registration=registration)
+        # What was said of the place that was found no longer holds.
+        notes = tuple(note for note in self.notes if note.key != REGISTERED)
+        other = replace(self, registration=registration, notes=notes)
+        other._levels.update(self._levels)
+        return other
 
     def ground(self, sense: str) -> Picture:
         """Return a picture in the frame to draw maps on: the sense's own, grey if thermal.
@@ -168,14 +172,13 @@ class Pair:
             dx=registration.dx - shift[0] * registration.scale_x,
             dy=registration.dy - shift[1] * registration.scale_y,
         )
-        values, inside = warp(self._thermal_levels(), moved, self.size, size)
-        return values, inside
+        whole = self._own_thermal().original_size
+        return warp(self._thermal_levels(), moved, self.size, size, whole)
 
-    def _thermal_levels(self) -> ThermalLevels:
+    def _thermal_levels(self) -> np.ndarray:
         if "thermal" not in self._levels:
             # By the range of the whole picture, so that moving it does not change its levels.
-            values = torch.from_numpy(self._own_thermal().values)[None, None]
-            self._levels["thermal"] = (thermal_levels(values)[0, 0] * LEVELS).numpy()
+            self._levels["thermal"] = self._own_thermal().levels()
         return self._levels["thermal"]
 
     def _own_thermal(self) -> Thermal:
@@ -223,45 +226,30 @@ def read_pair(
     if thermal is not None and not isinstance(thermal, Thermal):
         felt = read_thermal(thermal, working_pixels=working_pixels)
     if seen is None or felt is None:
-        return Pair(seen, felt)
-    notes: list[Note] = []
-    if registration == "auto":
-        found = suggest(seen.rgb, felt)
-        registration = found.registration if found.confident else None
-        notes.append(_note_of(found.confident))
-    laid = registration or Registration.fitted(seen.original_size, felt.original_size)
-    if isinstance(laid, str):
-        raise ValueError(f"expected a registration, received {laid!r}")
-    pair = Pair(seen, felt, laid)
-    return replace(pair, notes=(*notes, *_remarks(pair)))
+        return Pair(seen, felt, notes=_remarks(seen, felt))
+    if isinstance(registration, Registration):
+        return Pair(seen, felt, registration, _remarks(seen, felt))
+    found = suggest(seen, felt)
+    view = Registration.fitted(seen.original_size, felt.original_size)
+    laid = found.registration if registration == "auto" and found.confident else view
+    return Pair(seen, felt, laid, (*_laid_as(found, laid, view), *_remarks(seen, felt)))
 
 
-def _note_of(confident: bool) -> Note:
-    return Note("crowd_engine.registered" if confident else "crowd_engine.not_registered")
-
-
-def _remarks(pair: Pair) -> list[Note]:
-    """Return what is odd about two pictures together: swapped, or of different scenes."""
-    rgb, thermal = pair.rgb, pair.thermal
-    if rgb is None or thermal is None:
-        return []
-    if looks_thermal(rgb) and looks_visible(thermal):
-        return [Note("crowd_engine.swapped", {"rgb": rgb.name, "thermal": thermal.name})]
-    if information(pair) < DIFFERENT_SCENES:
+def _laid_as(found: Suggestion, laid: Registration, view: Registration) -> list[Note]:
+    """Return what to say of how two pictures lie on each other."""
+    if found.different_scenes:
         return [Note("crowd_engine.different")]
-    return []
+    if laid == view:
+        return []
+    agreement = {"before": found.agreement_before, "after": found.agreement_after}
+    said = {name: number(value, 2) for name, value in agreement.items()}
+    return [Note(REGISTERED, said)]
 
 
-def information(pair: Pair) -> float:
-    """Return the normalised mutual information of both pictures as they lie on each other.
-
-    Raises:
-        NoPair: if one of them is missing.
-    """
-    if pair.rgb is None or pair.thermal is None:
-        raise NoPair("crowd_engine.needs_both")
-    scale = min(1.0, _COMPARED / max(pair.size))
-    width, height = (max(1, round(side * scale)) for side in pair.size)
-    small = pair.rgb.rgb.convert("L").resize((width, height), Image.Resampling.BILINEAR)
-    values, inside = warp(pair.thermal.levels(), pair.laid, pair.size, (width, height))
-    return float(mutual_information(np.asarray(small), values, inside))
+def _remarks(rgb: Picture | None, thermal: Thermal | None) -> tuple[Note, ...]:
+    """Return what is odd about pictures: taken for each other, or RGB without natural colours."""
+    if rgb is None:
+        return ()
+    if thermal is not None and swapped(rgb, thermal):
+        return (Note("crowd_engine.swapped", {"rgb": rgb.name, "thermal": thermal.name}),)
+    return notes_on_rgb(rgb)

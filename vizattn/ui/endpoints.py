@@ -1,4 +1,4 @@
-"""The interface for programs: two named calls, each usable alone through ``gradio_client``."""
+"""The interface for programs: named calls, each usable alone through ``gradio_client``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from vizattn.facts import summary
 from vizattn.intake import read_picture
 from vizattn.render import overlay
 from vizattn.texts import DEFAULT_LANGUAGE
+from vizattn.ui import counting
 from vizattn.ui.frame import Frame, explained, language_of, session_of
 from vizattn.ui.links import Link
+from vizattn.ui.sent import Sent, refusal
 from vizattn.ui.uploads import NotUploaded, place_for
 from vizattn.ui.visits import WORKING_PIXELS
 from vizattn.views import Heat, Selection, place_row, resolve, view
@@ -31,7 +33,7 @@ def build(frame: Frame) -> None:
         "concurrency_limit": frame.settings.concurrency,
     }
     with gr.Column(visible=False):
-        image = _Sent(label="Picture file")
+        image = Sent(label="Picture file")
         network = gr.Textbox(first, label="Name of a bundled network")
         site = gr.Textbox("", label="Path of the attention; empty: the first with rows")
         head = gr.Number(None, precision=0, label="Head, from 0; none: the mean over heads")
@@ -40,6 +42,7 @@ def build(frame: Frame) -> None:
         known = gr.Textbox("", label="Id that /analyze returned, in the place of a picture")
         facts, drawn = gr.JSON(label="What was found"), gr.File(label="Overlay (PNG)")
         analyze, attend = gr.Button("analyze"), gr.Button("attend")
+        counting.build(frame, **working)
     analyze.click(calls.analyze, [image, network], facts, api_name="analyze", **working)
     attend.click(
         calls.attend,
@@ -48,19 +51,6 @@ def build(frame: Frame) -> None:
         api_name="attend",
         **working,
     )
-
-
-class _Sent(gr.File):
-    """A file that somebody sent, by its path.
-
-    Gradio's own component makes an empty file beside each that it hands over, and forgets it.
-    """
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        """Return the path of the sent file."""
-        return None if payload is None else str(payload.path)
 
 
 class _Calls:
@@ -76,7 +66,7 @@ class _Calls:
         The answer's "id" stands for the picture and the network in further calls of /attend by
         the same client, for a while.
         """
-        with explained(self._language(request), _error):
+        with explained(self._language(request), refusal):
             analysis = self._open(request, image, network, "")
             facts = summary(analysis, language=self._language(request))
             return {"id": analysis.id} | facts
@@ -97,7 +87,7 @@ class _Calls:
         The answer's "row" has a line of numbers for each line of cells; "grid" says where the
         cells are in the network's input, "framing" where the picture is in there.
         """
-        with explained(self._language(request), _error):
+        with explained(self._language(request), refusal):
             seen = self._open(request, image, network, analysis)
             at = None if x is None or y is None else (float(x), float(y))
             chosen = resolve(seen, Selection(site or None, head, at))
@@ -117,10 +107,6 @@ class _Calls:
 
     def _language(self, request: gr.Request) -> str:
         return language_of(request, self.frame.settings)
-
-
-def _error(sentence: str) -> gr.Error:
-    return gr.Error(sentence, print_exception=False)
 
 
 def _row(seen: Analysis, chosen: Selection) -> Json:
