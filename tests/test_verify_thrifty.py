@@ -62,7 +62,7 @@ FILES: dict[str, Callable[[], Original]] = {
     "apcnet finer than the map": partial(originals.adaptive_context, 40, WIDE, 6, True, 5, 4, 1e-3),
     "isa": partial(originals.interlaced, 41, (6, 8), 10, (4, 6, 8), ((3, 2),)),
     "isa padded": partial(originals.interlaced, 42, ODD, 6, (8, 5, 7), ((4, 3),)),
-    "isa one block": partial(originals.interlaced, 43, (3, 4), 6, (7, 4, 6), ((8, 8),)),
+    "isa one block": partial(originals.interlaced, 43, (7, 6), 6, (7, 4, 6), ((8, 8),)),
     "isa two blocks": partial(originals.interlaced, 44, (6, 7), 8, (4, 4, 6), ((2, 2), (3, 4))),
 }
 
