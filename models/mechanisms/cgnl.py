@@ -206,7 +206,7 @@ MECHANISM = Mechanism(
     ),
     variants={
         "": lambda channels: CompactNonLocalBlock(channels, channels, groups=8, scale=True),
-        "noscale_g1": lambda channels: CompactNonLocalBlock(channels, channels // 4, groups=1),
+        "noscale": lambda channels: CompactNonLocalBlock(channels, channels, groups=4),
         "rbf": lambda channels: CompactNonLocalBlock(channels, channels, groups=8, order=2),
     },
     references={
