@@ -220,7 +220,7 @@ class Crowd {
       this.desk.results.cost.show(null);
     }
     this.desk.laboratory.measured(payload.changes, this.scene.count, trustsOf(payload));
-    this.stayPossible();
+    if (fresh) this.stayPossible();
     this.fill();
     if (fresh && !leavesAll(this.state.changes)) this.ask();
     this.tell();
@@ -237,7 +237,7 @@ class Crowd {
     this.linked = null;
   }
 
-  /** Leave what this scene cannot show. */
+  /** Leave what this pair and network cannot show. */
   stayPossible() {
     const { state, scene } = this;
     if (!scene.sites.size && !scene.gates.size && ["row", "gate"].includes(state.layer)) {
@@ -245,7 +245,7 @@ class Crowd {
     }
     if (scene.gates.size && !scene.gates.has(state.stage)) [state.stage] = scene.gates.keys();
     if (!scene.senses.includes(state.view)) state.view = "both";
-    if (!this.stages || !scene.payload.changes.off.length) this.stages = new Set(scene.gates.keys());
+    this.stages = new Set(scene.gates.keys());
   }
 
   fill() {

@@ -33,6 +33,7 @@ export class Courier {
     const kind = ORDER.find((one) => this.waiting.has(one));
     if (!kind) {
       this.flying = null;
+      this.busy(null);
       return;
     }
     const question = this.waiting.get(kind);
@@ -53,7 +54,6 @@ export class Courier {
     } finally {
       if (this.flying === flying) {
         this.flying = null;
-        this.busy(null);
         this.pump();
       }
     }

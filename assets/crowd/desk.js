@@ -67,10 +67,11 @@ export class Desk {
   setBusy(words, after = NOTICED) {
     clearTimeout(this.patience);
     this.root.setAttribute("aria-busy", String(Boolean(words)));
+    const shown = this.busy.classList.contains("va-on");
     this.patience = setTimeout(() => {
       this.busy.classList.toggle("va-on", Boolean(words));
       this.busyText.textContent = words ?? "";
-    }, words ? after : 0);
+    }, words && !shown ? after : 0);
   }
 
   setProjector(on) {
@@ -105,8 +106,8 @@ export class Desk {
     const { state, say } = view;
     const layer = layerOf(state);
     if (!frame) {
-      const reason = state.overlay ? state.layer : "hidden";
-      this.bar.hide(say(`bar.none_${reason}`));
+      const missing = layer.staged && !view.scene.gates.has(state.stage) ? "gate" : state.layer;
+      this.bar.hide(say(`bar.none_${state.overlay ? missing : "hidden"}`));
       return;
     }
     const look = { table: this.tableOf(frame.scale, state), opacity: state.opacity };

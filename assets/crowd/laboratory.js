@@ -187,7 +187,7 @@ export class Laboratory {
     Object.assign(input, { min: low, max: high, step: this.stepOf(name) });
     if (+input.value !== now) input.value = now;
     input.disabled = !this.possible(name);
-    value.textContent = `${number(now)} ${knob.unit}`.trim();
+    value.textContent = `${+now.toFixed(2)} ${knob.unit}`.trim().replace("-", "−");
   }
 
   showCount(scene, baseline, state) {

@@ -15,8 +15,9 @@ from vizattn.networks import Library
 from vizattn.pairs import ExamplePair, pairs
 from vizattn.store import Forgotten, Store
 from vizattn.ui.crowd.orders import BadQuestion, Order
-from vizattn.ui.visits import WORKING_PIXELS
 
+WORKING_PIXELS = 2_000_000
+"""a larger picture is reduced to this, which is more than is shown or counted in"""
 _EXAMPLES_KEPT = 8
 
 

@@ -33,12 +33,11 @@ from vizattn.ui.crowd.pairs import CrowdDesk, Opened
 from vizattn.ui.crowd.saves import save
 from vizattn.ui.explore import FILE
 from vizattn.ui.frame import Frame, explained, session_of, warn
-from vizattn.ui.settings import VISITORS
 from vizattn.ui.uploads import uploaded
 
-PAIRS_KEPT = 2
-ANALYSES_KEPT = 2
-"""a visitor's; an analysis that is no longer kept is made again when it is asked about"""
+PAIRS_KEPT, ALL_PAIRS = 2, 32
+ANALYSES_KEPT, ALL_ANALYSES = 2, 24
+"""a visitor's and everybody's; an analysis that is not kept is made again when it is asked about"""
 Json = dict[str, Any]
 
 
@@ -54,8 +53,8 @@ def offered(library: Library) -> bool:
 def build(frame: Frame) -> None:
     """Add the tab's component and what it listens to."""
     seconds = 60 * frame.settings.session_minutes
-    own: Store[Opened] = Store(PAIRS_KEPT, VISITORS, seconds)
-    kept: Store[CrowdAnalysis] = Store(ANALYSES_KEPT, VISITORS, seconds)
+    own: Store[Opened] = Store(PAIRS_KEPT, ALL_PAIRS, seconds)
+    kept: Store[CrowdAnalysis] = Store(ANALYSES_KEPT, ALL_ANALYSES, seconds)
     tab = _Crowd(CrowdDesk(frame.desk.library, own, kept))
     instrument = component.instrument(offer_of(tab.desk, frame.settings))
     instrument.ask(
