@@ -81,7 +81,8 @@ def test_files_of_other_sizes_and_arguments_pass(name: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", FILES)
 def test_files_with_another_parameter_fail(name: str, tmp_path: Path) -> None:
     file = FILES[name]()
-    changed = next(key for key in file.tensors if key.endswith("weight"))
+    # The last: with one block, nothing that ISA compares first has anything to be compared with.
+    changed = [key for key in file.tensors if key.endswith("weight")][-1]
     # Both names of weights that two layers share.
     same = [key for key, value in file.tensors.items() if value is file.tensors[changed]]
     for key in same:
