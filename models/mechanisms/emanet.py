@@ -115,7 +115,8 @@ class ExpectationMaximisation(AttentionBlock):
     def attention_of(self, x: Feature) -> PairwiseAffinity:
         """Return A as Z and the weights that make the bases."""
         features = x.flatten(2).transpose(1, 2)
-        bases = self.bases.expand(len(x), -1, -1)
+        # A copy, because they are moved before the gradient is taken.
+        bases = self.bases.clone().expand(len(x), -1, -1)
         *first, last = self.steps
         for step in first:
             bases = features.transpose(1, 2) @ _shares(features, step(features, bases))
