@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
     host = TRAINED_AS[recipe.task]
     network = weights.build(recipe.task, recipe.mechanism, TRAINED_AS)
     if recipe.start is not None:
-        start_from(network, recipe.start, folder)
+        start_from(network, recipe.start, folder, recipe.fresh)
     if recipe.twins:
         start_twins(network)
     task = TASKS[recipe.task](data, runs)
@@ -54,10 +55,14 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
     return path
 
 
-def start_from(network: torch.nn.Module, name: str, folder: Path) -> None:
-    """Take every tensor of other weights that matches in name and shape."""
+def start_from(network: torch.nn.Module, name: str, folder: Path, fresh: str | None = None) -> None:
+    """Take every tensor of other weights that matches in name and shape, but for ``fresh`` ones."""
     own = network.state_dict()
-    stored = weights.read_tensors(name, folder)
+    stored = {
+        key: value
+        for key, value in weights.read_tensors(name, folder).items()
+        if fresh is None or not re.match(fresh, key)
+    }
     taken = {
         k: v.to(own[k].dtype) for k, v in stored.items() if k in own and own[k].shape == v.shape
     }

@@ -61,10 +61,14 @@ class Recipe:
     """largest shift, in pixels of the crop, between the senses of a training pair"""
     density_weight: float = 0.0
     """of the squared differences from a spread-out map, beside the Bayesian loss of a counter"""
+    body_weight: float = 0.0
+    """of the same squared differences in place of the Bayesian loss where people are few"""
     each_by_its_people: bool = False
     """weigh a counter's loss by the people of each picture and not of the whole batch"""
     twins: bool = False
     """start the thermal stream from the RGB stream"""
+    fresh: str | None = None
+    """a pattern of tensors that start anew, whatever the weights hold that the run starts from"""
     still_norms: str | None = None
     """a pattern of batch norms whose statistics stay as they started, while all else is trained"""
     plain: str | None = None
@@ -219,13 +223,15 @@ def _counter(mechanism: str | None) -> Recipe:
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
-        crops=(Crop(9, 224, 224, (0.75, 1.3)), Crop(1, 288, 288, (0.75, 1.3))),
-        cycles=((10, 1.0),),
-        peak_rate=6e-4,
-        attention_rate=2.0,
-        density_weight=10.0,
+        crops=(Crop(7, 224, 224, (0.75, 1.3)),),
+        cycles=((7, 1.0),),
+        peak_rate=8e-4,
+        attention_rate=1.0,
+        body_weight=12.0,
+        average=0.995,
         start=_SETTLED.name,
-        senses=(("both", 0.55), ("rgb", 0.3), ("thermal", 0.15)),
+        fresh=r"^network\.head\.",
+        senses=(("both", 0.45), ("rgb", 0.42), ("thermal", 0.13)),
         misaligned=8.0,
         plain="sum-small",
     )
