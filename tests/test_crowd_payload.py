@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from vizattn.registration import Registration
 
 from tests.conftest import ROOT
 from tests.networks_for_tests import small_network, write_network
@@ -27,6 +26,7 @@ from vizattn.crowd.pair import read_pair
 from vizattn.geometry import Framing, Grid
 from vizattn.networks import Library
 from vizattn.pairs import pairs
+from vizattn.registration import Registration
 from vizattn.store import Forgotten, Store
 from vizattn.texts import LANGUAGES, Refused
 from vizattn.ui.crowd.component import texts_of
@@ -250,7 +250,7 @@ def test_nudges_are_those_of_the_library() -> None:
     assert in_browser("fitted", **sizes) == pytest.approx(base)
     nudge = {"x": 12.5, "y": -7.0, "zoom": 1.25}
     theirs = in_browser("nudged", registration=base, nudge=nudge, rgb=side)
-    ours = fitted.nudged(12.5, -7.0, 1.25, rgb)
+    ours = fitted.nudged(12.5, -7.0, 1.25)
     assert theirs == pytest.approx(registration_numbers(ours))
     back = in_browser("between", **{"from": base}, to=theirs, rgb=side)
     assert back == pytest.approx(nudge)

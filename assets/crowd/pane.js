@@ -12,8 +12,9 @@ export class Pane extends Stage {
     super(act, onProblem);
     this.sense = sense;
     this.title = h("span", { class: "vc-pane-title" });
+    this.facts = h("span", { class: "vc-pane-facts" });
     this.role = h("span", { class: "vc-pane-role" });
-    this.caption = h("p", { class: "vc-caption" }, this.title, this.role);
+    this.caption = h("p", { class: "vc-caption" }, this.title, this.facts, this.role);
     this.whole = h("figure", { class: "vc-pane", "data-sense": sense }, this.caption, this.root);
     this.frame.addEventListener("pointerdown", (event) => this.pen("down", event));
     this.frame.addEventListener("pointermove", (event) => this.pen("move", event));

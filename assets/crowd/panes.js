@@ -51,6 +51,7 @@ export class Panes {
       const whole = [0, 0, frame.width, frame.height];
       if (given) this.panes[sense].place(frame, { ...picture, url: given }, whole, { ...look, light: 1 });
       else this.panes[sense].place(frame, picture, picture && thermalBox(picture, sense, scene, changes), look);
+      this.panes[sense].facts.textContent = picture ? factsOf(picture, say) : "";
       this.panes[sense].image.alt = picture ? say("pane.alt", { sense: say(`sense.${sense}`),
         name: picture.name }) : "";
     }
@@ -126,6 +127,12 @@ export class Panes {
 function pinBox(scene, at) {
   const { grid } = scene.density;
   return cellBox(scene.framing, grid, cellAt(grid, toModel(scene.framing, at)));
+}
+
+/** The size of a picture as it was given, and what the numbers of a thermal one are. */
+function factsOf(picture, say) {
+  return [say("pane.size", picture), picture.unit && say(`unit.${picture.unit}`)]
+    .filter(Boolean).join(" · ");
 }
 
 /** Where a picture lies on the frame; the thermal one may be moved by the changes. */

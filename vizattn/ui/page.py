@@ -12,7 +12,8 @@ from vizattn.analysis import Analysis
 from vizattn.networks import Library
 from vizattn.store import Store
 from vizattn.texts import DEFAULT_LANGUAGE, text
-from vizattn.ui import endpoints, explore
+from vizattn.ui import endpoints, explore, links
+from vizattn.ui.crowd import tab as crowd
 from vizattn.ui.explore import KEEP_ADDRESS
 from vizattn.ui.frame import Frame, language_of
 from vizattn.ui.parts import header_value, part
@@ -26,22 +27,22 @@ class Tab:
     """One tab of the page.
 
     Args:
+        name: what the address calls it.
         title: key of its title in the catalogue.
         build: adds its components and listeners to the page.
         offered: whether there is a network that the tab can use.
     """
 
+    name: str
     title: str
     build: Callable[[Frame], None]
     offered: Callable[[Library], bool] = lambda library: True
 
-    @property
-    def name(self) -> str:
-        """Return what the address calls it."""
-        return self.title.partition(".")[0]
 
-
-TABS: tuple[Tab, ...] = (Tab("explore.tab", explore.build),)
+TABS: tuple[Tab, ...] = (
+    Tab(links.TAB, "explore.tab", explore.build),
+    Tab("crowd", "crowd_page.tab", crowd.build, crowd.offered),
+)
 """in the order in which they stand; a new tab is a builder and a line here"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 _CACHE_EVERY = 300

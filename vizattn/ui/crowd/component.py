@@ -17,7 +17,7 @@ from vizattn.ui import canvas
 
 ENTRY = "crowd.js"
 MOUNT = "vc-mount"
-AREAS = ("canvas", "crowd")
+AREAS = ("canvas", "crowd_page")
 """of the catalogue: a text of the later one stands before one of the same name"""
 Json = dict[str, Any]
 

@@ -45,13 +45,13 @@ def _thumbnails(pair: ExamplePair) -> list[str]:
 
 
 def _network(card: Card) -> Json:
-    kind = card.mechanism or "plain"
+    key = f"crowd_page.network.{card.mechanism or 'plain'}"
     # A network that somebody else trained goes by its name and needs no words of ours.
-    known = f"crowd.network.{kind}" in catalogue(LANGUAGES[0])
+    known = key in catalogue(LANGUAGES[0])
     return {
         "name": card.name,
-        "title": words(f"crowd.network.{kind}") if known else dict.fromkeys(LANGUAGES, card.name),
-        "line": words(f"crowd.network.{kind}.line") if known else dict.fromkeys(LANGUAGES, ""),
+        "title": words(key) if known else dict.fromkeys(LANGUAGES, card.name),
+        "line": words(f"{key}.line") if known else dict.fromkeys(LANGUAGES, ""),
         "metric": _metric(card),
     }
 
@@ -60,4 +60,4 @@ def _metric(card: Card) -> dict[str, str] | None:
     if "mae" not in card.metric:
         return None
     mae, count = f"{card.metric['mae']:.1f}", card.metric.get("count", "–")
-    return words("crowd.metric", mae=mae, count=count)
+    return words("crowd_page.metric", mae=mae, count=count)

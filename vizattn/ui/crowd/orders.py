@@ -19,7 +19,7 @@ class BadQuestion(Refused):
     """A question is not one that the page asks."""
 
     def __init__(self) -> None:
-        super().__init__("crowd.bad_question")
+        super().__init__("crowd_page.bad_question")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ ASKS = {"thermal_context": "rgb", "rgb_context": "thermal"}
 OFFERS = {
     "crowd_engine.swapped": "swap",
     "crowd_engine.different": "align",
-    "crowd_engine.not_registered": "align",
+    "crowd_engine.registered": "align",
+    "thermal.note_grey_rgb": "swap",
+    "thermal.note_mapped_rgb": "swap",
 }
 """what the page offers beside a note"""
 _NOISY_QUALITY = 80
@@ -78,11 +80,14 @@ def payload(analysis: CrowdAnalysis, row: Json | None = None) -> Json:
 def pictures(pair: Pair) -> Json:
     """Return both pictures as they were given, each in its own frame, or None for a missing one."""
     rgb, thermal = pair.rgb, pair.thermal
-    return {
-        "rgb": rgb and _picture(rgb.rgb, rgb.original_size, rgb.name),
-        "thermal": thermal
-        and _picture(Image.fromarray(thermal.levels()), thermal.original_size, thermal.name),
-    }
+    shown: Json = {"rgb": None, "thermal": None}
+    if rgb is not None:
+        shown["rgb"] = _picture(rgb.rgb, rgb.original_size, rgb.name)
+    if thermal is not None:
+        levels = Image.fromarray(thermal.levels())
+        shown["thermal"] = _picture(levels, thermal.original_size, thermal.name)
+        shown["thermal"]["unit"] = thermal.unit
+    return shown
 
 
 def row_numbers(analysis: CrowdAnalysis, stage: int, asks: str, at: list[float]) -> Json | None:

@@ -164,7 +164,7 @@ class _Crowd:
         pair = self.desk.pair(session, read_order(question))
         if pair.rgb is None or pair.thermal is None:
             raise BadQuestion
-        found = suggest(pair.rgb.rgb, pair.thermal)
+        found = suggest(pair.rgb, pair.thermal)
         return {
             "registration": registration_numbers(found.registration),
             "before": found.information_before,
