@@ -180,6 +180,8 @@ def test_training_mode_works_and_starts_harmless(slug: str, variant: str) -> Non
     module = mechanisms()[slug].variants[variant](CHANNELS).train()
     results = outputs(module(*given(slug, variant, (6, 9))))
     assert all(torch.isfinite(result).all() for result in results)
+    sum(result.sum() for result in results).backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in module.parameters())
 
 
 @every

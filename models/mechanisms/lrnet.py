@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from models.affinities.heads import by_heads, from_heads
 from models.affinities.windows import Window, WindowAffinity
 from models.affinity import PairwiseAffinity
+from models.bottleneck import Bottleneck
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -125,31 +126,8 @@ class LocalRelation(AttentionBlock):
         return self.project(from_heads(gathered, size, interleaved=True))
 
 
-class LocalRelationBottleneck(nn.Module):
-    """Add a local relation layer between two 1 x 1 convolutions to x (table 1 of the paper).
-
-    Args:
-        channels: channels of x.
-        inner: channels in between.
-        kernel: cells along a side of the window.
-        shared: channels that share one set of weights.
-    """
-
-    def __init__(self, channels: int, inner: int, kernel: int = 7, shared: int = 8) -> None:
-        super().__init__()
-        self.reduce = nn.Sequential(
-            nn.Conv2d(channels, inner, kernel_size=1, bias=False), nn.BatchNorm2d(inner), nn.ReLU()
-        )
-        self.relate = LocalRelation(inner, kernel, shared)
-        self.expand = nn.Sequential(
-            nn.BatchNorm2d(inner),
-            nn.ReLU(),
-            nn.Conv2d(inner, channels, kernel_size=1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, x: Feature) -> Feature:
-        return (x + self.expand(self.relate(self.reduce(x)))).relu()
+def _in_bottleneck(channels: int, inner: int, kernel: int = 7) -> Bottleneck:
+    return Bottleneck(channels, inner, LocalRelation(inner, kernel))
 
 
 def _layer(
@@ -175,7 +153,7 @@ MECHANISM = Mechanism(
         "": lambda channels: LocalRelation(channels, kernel=3),
         "5": lambda channels: LocalRelation(channels, kernel=5, shared=4),
         "by_row": lambda channels: LocalRelation(channels, kernel=3, by_row=True),
-        "bottleneck": lambda channels: LocalRelationBottleneck(channels, 16, kernel=3),
+        "bottleneck": lambda channels: _in_bottleneck(channels, 16, kernel=3),
     },
     references={
         "LocalRelationalLayer": Reference(
@@ -195,8 +173,7 @@ MECHANISM = Mechanism(
     },
     plugs={
         "classifier": Plug(
-            Placement.ONCE,
-            lambda channels: LocalRelationBottleneck(channels, channels // 2),
+            Placement.ONCE, lambda channels: _in_bottleneck(channels, channels // 2)
         ),
     },
 )
