@@ -77,7 +77,9 @@ def sources() -> list[Path]:
 def test_every_text_that_the_code_names_is_there(path: Path) -> None:
     known = catalogue("en")
     named = re.findall(rf'"((?:{"|".join(AREAS)})\.[a-z_.0-9]+)"', path.read_text("utf-8"))
-    missing = {key for key in named if not key.endswith(FILE_ENDINGS)} - known.keys()
+    # The package names its own modules alike: "crowd.changes" is vizattn/crowd/changes.py.
+    modules = {key for key in named if (ROOT / "vizattn" / f"{key.replace('.', '/')}.py").is_file()}
+    missing = {key for key in named if not key.endswith(FILE_ENDINGS)} - known.keys() - modules
     assert missing == set()
 
 

@@ -60,9 +60,8 @@ class CrowdCounter(nn.Module):
         self.network = CSCANetwork(ratio, norm, fusion)
         # The first answer is nearly empty: what starts with a crowd everywhere is pushed down so
         # hard that the head stays silent for good wherever there is no crowd.
-        last = self.network.head[-1]
-        nn.init.normal_(last.weight, std=0.01)
-        nn.init.zeros_(last.bias)
+        for values in self.network.head[-1].parameters():
+            nn.init.normal_(values, std=0.01)
         for stage, stride in zip(self.stages, STAGE_STRIDES, strict=True):
             set_stride(stage, stride)
 

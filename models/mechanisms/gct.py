@@ -9,9 +9,10 @@ Idea
 Equation
     e_c = alpha_c ||x_c||,  n_c = e_c / sqrt(mean over channels of e^2)
     s_c = 1 + tanh(gamma_c n_c + beta_c),  y_c = s_c x_c
-    (paper: global context embedding, channel normalization and gating adaptation). ||x_c|| is the root of the sum of squares over places plus 1e-5, which the mean over channels
-    gets as well; s passes the tap ``attention``. With norm "l1" the norms are sums of |x|, and the
-    mean is that of |e|. The authors' code divides by a mean over channels: this is the paper's
+    (paper: global context embedding, channel normalization and gating adaptation). ||x_c|| is the
+    root of the sum of squares over places plus 1e-5, which the mean over channels gets as well; s
+    passes the tap ``attention``. With norm "l1" the norms are sums of |x|, and the mean is that of
+    |e|. The authors' code divides by a mean over channels: this is the paper's
     sqrt(C) / ||e||, but for the 1e-5.
 
 Reading the map
