@@ -178,7 +178,9 @@ def test_gradients_are_those_of_the_function(slug: str, variant: str) -> None:
 def test_training_mode_works_and_starts_harmless(slug: str, variant: str) -> None:
     torch.manual_seed(0)
     module = mechanisms()[slug].variants[variant](CHANNELS).train()
-    results = outputs(module(*given(slug, variant, (6, 9))))
+    # Some have nothing to train, but what stands before them has.
+    inputs = tuple(x.requires_grad_() for x in given(slug, variant, (6, 9)))
+    results = outputs(module(*inputs))
     assert all(torch.isfinite(result).all() for result in results)
     sum(result.sum() for result in results).backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in module.parameters())

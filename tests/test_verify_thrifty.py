@@ -7,7 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
+from models.mechanism import Claim
+from models.mechanisms.cgnl import CompactNonLocal
+from models.mechanisms.emanet import MOMENTUM, ExpectationMaximisationUnit
 from models.reference import ReferenceFileError, replay
 from tests import originals_thrifty as originals
 from tests.originals import Original
@@ -138,3 +142,24 @@ def test_arguments_that_nobody_can_build_are_refused(name: str, tmp_path: Path) 
     file.kwargs = kwargs
     with pytest.raises(ReferenceFileError, match="expected"):
         replay(file.write(tmp_path))
+
+
+def test_the_bases_of_emanet_move_in_training_alone() -> None:
+    torch.manual_seed(0)
+    unit = ExpectationMaximisationUnit(8, count=3)
+    x, start = torch.randn(2, 8, 5, 6), unit.reconstruct.bases.clone()
+    unit.eval()(x)
+    assert torch.equal(unit.reconstruct.bases, start)
+    with torch.no_grad():
+        found = unit.reconstruct.bases_of(unit.project_in(x))
+    unit.train()(x).sum().backward()
+    expected = MOMENTUM * start + (1 - MOMENTUM) * found.mean(dim=0, keepdim=True)
+    torch.testing.assert_close(unit.reconstruct.bases, expected)
+    assert unit.project_in.weight.grad is not None
+    assert unit.project_in.weight.grad.abs().max() > 0
+
+
+def test_a_sum_of_powers_claims_what_it_keeps() -> None:
+    """An even last power is positive like the exponential; an odd one need not be."""
+    claims = [CompactNonLocal(8, 8, 2, order=order).claim for order in (None, 0, 1, 2, 3)]
+    assert claims == [Claim.SIGNED, Claim.POSITIVE, Claim.SIGNED, Claim.POSITIVE, Claim.SIGNED]
