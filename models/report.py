@@ -61,7 +61,7 @@ def counters() -> str:
         ],
     )
     packs = next(iter(found.values())).metric["conditions"]
-    return "\n\n".join([sizes, *(_of_pack(pack, found) for pack in packs)])
+    return "\n\n".join(["### Counting people", sizes, *(_of_pack(p, found) for p in packs)])
 
 
 def _of_pack(pack: str, found: dict[str, Card]) -> str:
@@ -126,7 +126,9 @@ def filled(text: str) -> str:
         _, closed, after = rest.partition(end)
         if not (found and closed):
             raise ValueError(f"expected the marks {begin} and {end}")
-        text = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+        made = make()
+        inner = f"\n\n{made}\n\n" if made else "\n"
+        text = f"{before}{begin}{inner}{end}{after}"
     return text
 
 

@@ -22,7 +22,13 @@ from models.weights import Card, WeightsError, load, read_card
 from tests.networks_for_tests import small_network, write_network
 
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "weights"
-NETWORKS = [name for name in RECIPES if not name.startswith("trunk-")]
+# Counters have recipes from the day they can be trained, and weights from the day they count well.
+NETWORKS = [
+    name
+    for name, recipe in RECIPES.items()
+    if not name.startswith("trunk-")
+    and (recipe.task != "count" or (BUNDLED / f"{name}.json").is_file())
+]
 KEYS = {
     "name", "task", "mechanism", "mechanism_name", "shares", "sha256", "bytes", "parameters",
     "trained_parameters", "metric", "plain", "data", "classes", "preprocessing", "recipe",

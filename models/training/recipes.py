@@ -202,36 +202,25 @@ _CROWDS = replace(
     senses=(("rgb", 0.85), ("thermal", 0.15)),
 )
 
-# With the statistics of its batch a counter knows how dense the crowds of that batch are; alone it
-# counts otherwise. So the statistics stay, and what follows them settles.
-_SETTLED = replace(
-    _CROWDS,
-    name="trunk-settled",
-    crops=(Crop(10, 288, 288, (0.8, 1.3)),),
-    cycles=((10, 1.0),),
-    peak_rate=6e-4,
-    start=_CROWDS.name,
-    each_by_its_people=True,
-    senses=(("rgb", 0.8), ("thermal", 0.2)),
-    still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
-)
-
 
 def _counter(mechanism: str | None) -> Recipe:
     return replace(
-        _SETTLED,
+        _CROWDS,
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
-        crops=(Crop(7, 224, 224, (0.75, 1.3)),),
-        cycles=((7, 1.0),),
+        crops=(Crop(10, 224, 224, (0.75, 1.3)),),
+        cycles=((10, 1.0),),
         peak_rate=8e-4,
-        attention_rate=1.0,
         body_weight=12.0,
+        each_by_its_people=True,
         average=0.995,
-        start=_SETTLED.name,
+        start=_CROWDS.name,
         fresh=r"^network\.head\.",
-        senses=(("both", 0.45), ("rgb", 0.42), ("thermal", 0.13)),
+        senses=(("both", 0.5), ("rgb", 0.37), ("thermal", 0.13)),
+        # With the statistics of its batch a counter knows how dense the crowds of that batch are;
+        # alone it counts otherwise. So the statistics stay.
+        still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
         misaligned=8.0,
         plain="sum-small",
     )
@@ -245,7 +234,6 @@ _ALL = (
     _STREAM,
     _SENSES,
     _CROWDS,
-    _SETTLED,
     *(_counter(slug) for slug in (None, "csca")),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
