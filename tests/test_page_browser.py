@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
+from gradio_client import Client, handle_file
 
 from tests.contrast import CONTRAST
 from tests.networks_for_tests import scene
 from tests.served import page_at
-from vizattn.analysis import Analysis
+from vizattn.analysis import Analysis, look
 from vizattn.examples import examples
 from vizattn.store import Store
+from vizattn.texts import text
+from vizattn.ui import endpoints
 from vizattn.ui.saves import KINDS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -28,9 +34,23 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 Open = Callable[..., Any]
 
 
+class Clock:
+    """A clock that can be put forward."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
 @pytest.fixture(scope="module")
-def store() -> Store[Analysis]:
-    return Store()
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def store(clock: Clock) -> Store[Analysis]:
+    return Store(clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +250,23 @@ def test_the_language_changes_every_word(page: Any) -> None:
     assert query_of(page)["lang"] == "zh"
 
 
+def test_the_language_changes_even_of_what_is_no_longer_kept(
+    visit: Open, mine: Path, clock: Clock, store: Store[Analysis]
+) -> None:
+    page = visit()
+    after(page, lambda: send(page, mine))
+    before = row(page)
+    clock.ahead += 3600
+    assert len(store) == 0
+    page.click(".vp-header button[lang=zh]")
+    page.wait_for_function(f"() => /[\\u4e00-\\u9fff]/.test({INSTRUMENT}.payload.sites[0].title)")
+    page.wait_for_timeout(300)
+    for part in (".va-facts .va-strong", ".va-check-name", ".va-legend li", ".vp-now"):
+        assert CHINESE.search(page.locator(part).first.text_content()), part
+    assert row(page) == before
+    assert page.locator(".toast-wrap").inner_text() == ""
+
+
 def test_a_browser_that_prefers_chinese_gets_it(visit: Open) -> None:
     page = visit(locale="zh-CN")
     assert CHINESE.search(page.locator(".vp-lead").inner_text())
@@ -298,6 +335,53 @@ def test_a_bad_file_is_one_sentence_and_loses_nothing(page: Any, tmp_path: Path)
     assert shown(page) == before
     assert row(page) == pixels
     assert page.locator(".va-busy.va-on").count() == 0
+
+
+def test_the_button_that_closes_a_message_is_named_in_the_language(
+    visit: Open, tmp_path: Path
+) -> None:
+    page = visit("?lang=zh")
+    for language, name in (("zh", "关闭"), ("en", "Close")):
+        page.click(f".vp-header button[lang={language}]")
+        page.wait_for_function(f"() => document.documentElement.lang.startsWith('{language}')")
+        bad = tmp_path / "bad.png"
+        bad.write_text("not a picture")
+        send(page, bad)
+        page.locator(f".toast-close[aria-label={name}]").wait_for()
+    assert page.locator(".toast-close:not([aria-label=Close])").count() == 0
+
+
+def test_who_comes_while_too_many_wait_is_told_so_and_can_try_again(
+    browser: Any, tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let = threading.Event()
+
+    def look_when_let(*given: Any) -> Analysis:
+        assert let.wait(PATIENCE)
+        return look(*given)
+
+    monkeypatch.setattr(endpoints, "look", look_when_let)
+    with page_at(tmp_path, concurrency=1, queue_size=1) as address:
+        door = Door(browser, address)
+        page = door.enter("?lang=zh")
+        before, other = shown(page), "segment-danet"
+        program = Client(address, verbose=False)
+        asked: dict[str, Any] = {"image": handle_file(mine), "network": other}
+        jobs = [program.submit(**asked, api_name="/analyze") for _ in range(2)]
+        while httpx.get(f"{address}gradio_api/queue/status").json()["queue_size"] < 1:
+            time.sleep(0.05)
+        page.select_option(".vp-choices select", other)
+        page.locator(".toast-wrap").get_by_text(text("zh", "errors.busy")).wait_for()
+        page.wait_for_timeout(400)
+        assert page.locator(".va-busy.va-on").count() == 0
+        assert page.locator(".vp-choices select").input_value() == before["network"]
+        assert shown(page) == before
+        let.set()
+        assert [job.result()["network"]["name"] for job in jobs] == [other, other]
+        again = after(page, lambda: page.select_option(".vp-choices select", other))
+        assert again["network"] == other
+        page.context.close()
+    assert [each for each in door.problems if "429" not in each] == []
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(page: Any, tmp_path: Path) -> None:

@@ -158,9 +158,7 @@ function section(title, ...children) {
   return h("section", {}, h("h2", {}, title), ...children);
 }
 
-function draw() {
-  if (!props.value) return;
-  value = JSON.parse(props.value);
+function show() {
   const { texts } = value;
   const drawer = root.querySelector("details");
   const isOpen = WIDE.matches || Boolean(drawer?.open && root.dataset.kept === value.analysis);
@@ -178,6 +176,12 @@ function draw() {
   const lead = document.querySelector(".vp-lead");
   const fits = picture?.network === value.network;
   if (lead) lead.textContent = fits ? picture.note : texts.lead;
+}
+
+function draw() {
+  if (!props.value) return;
+  value = JSON.parse(props.value);
+  show();
   window.vizattn.answered();
   window.vizattn.arrived({ example: value.example, network: value.network,
     language: value.language, analysis: value.analysis });
@@ -208,5 +212,6 @@ document.addEventListener("paste", (event) => {
   if (file && value && root.checkVisibility()) open(file);
 });
 
+document.addEventListener("vizattn:failed", () => value && show());
 watch('value', draw);
 draw();

@@ -60,6 +60,7 @@ function draw() {
   if (!props.value) return;
   const value = JSON.parse(props.value);
   document.documentElement.lang = value.language === "zh" ? "zh-CN" : value.language;
+  window.vizattn.nameClose(value.texts.close);
   document.title = value.texts.title;
   root.replaceChildren(
     h("div", { class: "vp-name" }, h("h1", {}, "vizattn"), h("p", {}, value.texts.tagline)),

@@ -72,6 +72,25 @@ window.vizattn = (() => {
     again?.();
   }
 
+  /** A question got no answer: end the waiting, and let the parts show what is true again. */
+  function failed() {
+    document.dispatchEvent(new CustomEvent("vizattn:failed"));
+    instrument()?.setBusy(null);
+    answered();
+  }
+
+  // Gradio's messages come with a button whose name is English; `words` are the page's own.
+
+  let closing = null;
+  function nameClose(words) {
+    closing?.disconnect();
+    const name = () => document.querySelectorAll(".toast-close")
+      .forEach((button) => button.setAttribute("aria-label", words));
+    closing = new MutationObserver(name);
+    closing.observe(document.querySelector(".toast-wrap"), { childList: true, subtree: true });
+    name();
+  }
+
   // The address bar names what is on show, so that it can be sent to somebody.
 
   let place = {};
@@ -144,6 +163,6 @@ window.vizattn = (() => {
     } catch { /* the system decides */ }
   }
 
-  return { h, icon, instrument, selection, busy, ask, answered, address, keepAddress, addTab, arrived, dark, setDark,
+  return { h, icon, instrument, selection, busy, ask, answered, failed, nameClose, address, keepAddress, addTab, arrived, dark, setDark,
     rememberTheme };
 })();

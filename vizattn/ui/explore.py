@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -24,6 +24,8 @@ FILE = {"_type": "gradio.FileData"}
 LEAD = '<p class="vp-lead"></p>'
 """the line that says what to do; the choices fill it"""
 KEEP_ADDRESS = "() => { window.vizattn.keepAddress(); }"
+FAILED = "() => { window.vizattn.failed(); }"
+"""what the page does when a request got no answer, above all when too many were waiting"""
 
 
 class _Stop(Exception):
@@ -47,12 +49,18 @@ def build(frame: Frame) -> None:
         "concurrency_limit": frame.settings.concurrency,
         "trigger_mode": "multiple",
     }
-    frame.blocks.load(tab.arrive, outputs=shown, **working)
+    at_once = QUIET | {"queue": False, "trigger_mode": "multiple"}
+    welcomed = frame.blocks.load(tab.welcome, outputs=shown, **at_once)
+    answers = (
+        welcomed.then(tab.arrive, None, shown, **working),
+        choices.example(tab.open_example, visit, shown, **working),
+        choices.picture(tab.open_picture, visit, shown, **working),
+        choices.network(tab.change_network, visit, shown, **working),
+    )
+    for answer in answers:
+        answer.failure(None, js=FAILED, **at_once)
     frame.blocks.unload(tab.leave)
-    choices.example(tab.open_example, visit, shown, **working)
-    choices.picture(tab.open_picture, visit, shown, **working)
-    choices.network(tab.change_network, visit, shown, **working)
-    frame.header.language(tab.speak, visit, shown, **working)
+    frame.header.language(tab.speak, visit, shown, **at_once)
     choices.save(tab.save, visit, delivery, **working)
     canvas.on_selection(instrument, None, js=KEEP_ADDRESS)
     instrument.message(tab.tell, **QUIET)
@@ -65,21 +73,26 @@ class _Explore:
         self.frame = frame
         self.desk = frame.desk
 
-    def arrive(self, request: gr.Request) -> Iterator[list[Any]]:
-        """Open what the address names, or the first example and say what was wrong with it.
+    def welcome(self, request: gr.Request) -> list[Any]:
+        """Show the choices at once, whatever happens to be waited for."""
+        visit, _, _ = self._invited(request)
+        words = text(visit.language, "explore.busy.example")
+        return [visit, self._choices(visit), canvas.waiting(words, visit.language)]
 
-        The choices come at once, the attention when it has been computed.
-        """
-        session, language = session_of(request), language_of(request, self.frame.settings)
-        visit, link = self.desk.invite(language, Link()), Link()
+    def arrive(self, request: gr.Request) -> list[Any]:
+        """Open what the address names, or the first example and say what was wrong with it."""
+        session, (visit, link, wrong) = session_of(request), self._invited(request)
+        if wrong is not None:
+            warn(wrong.sentence(visit.language))
+        return self._answer(visit, lambda: self._as_linked(session, visit, link))
+
+    def _invited(self, request: gr.Request) -> tuple[Visit, Link, BadLink | None]:
+        language = language_of(request, self.frame.settings)
         try:
             named = read_link(dict(request.query_params))
-            visit, link = self.desk.invite(language, named), named
+            return self.desk.invite(language, named), named, None
         except BadLink as wrong:
-            warn(wrong.sentence(language))
-        words = text(language, "explore.busy.example")
-        yield [visit, self._choices(visit), canvas.waiting(words, language)]
-        yield self._answer(visit, lambda: self._as_linked(session, visit, link))
+            return self.desk.invite(language, Link()), Link(), wrong
 
     def _as_linked(self, session: str, visit: Visit, link: Link) -> View:
         try:

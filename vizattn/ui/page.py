@@ -19,6 +19,7 @@ from vizattn.ui.frame import Frame, language_of
 from vizattn.ui.parts import header_value, part
 from vizattn.ui.settings import VISITORS, Settings
 from vizattn.ui.theme import look
+from vizattn.ui.turning_away import handlers
 from vizattn.ui.visits import Desk
 
 
@@ -86,6 +87,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
         "enable_monitoring": False,
+        "app_kwargs": {"exception_handlers": handlers(settings)},
     }
 
 
