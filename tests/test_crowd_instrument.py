@@ -197,7 +197,7 @@ def test_the_gate_says_how_much_of_each(page: Any) -> None:
     share = payload_of()["gates"][3]["share"]
     label = page.locator(".va-bar-label").inner_text()
     assert f"{share[0]:.0%} RGB" in label
-    assert "alone" in page.locator(".vc-ends").inner_text()
+    assert "red: more thermal" in label
 
 
 def test_sliders_ask_for_the_newest_only_and_the_curve_fills_up(page: Any) -> None:

@@ -43,7 +43,7 @@ from vizattn.ui.crowd.saves import KINDS, save
 
 PROGRAM = """
 import { countInside, coverage } from "%(folder)s/areas.js";
-import { boxOf, fitted, nudgeBetween, nudged } from "%(folder)s/registration.js";
+import { boxOf, fitted, nudgeBetween, nudged, unnudged } from "%(folder)s/registration.js";
 import { cellsOf, overCells, tokenOf } from "%(folder)s/tokens.js";
 import { decodeHalves } from "%(folder)s/../canvas/codec.js";
 import { readFileSync } from "node:fs";
@@ -54,6 +54,7 @@ const answers = {
   count: ({ polygon, grid, values, framing, picture }) =>
     countInside(polygon, { grid, values }, framing, picture),
   nudged: ({ registration, nudge, rgb }) => nudged(registration, nudge, rgb),
+  unnudged: ({ registration, nudge, rgb }) => unnudged(registration, nudge, rgb),
   between: ({ from, to, rgb }) => nudgeBetween(from, to, rgb),
   fitted: ({ rgb, thermal }) => fitted(rgb, thermal),
   box: ({ registration, thermal }) => boxOf(registration, thermal),
@@ -254,6 +255,8 @@ def test_nudges_are_those_of_the_library() -> None:
     assert theirs == pytest.approx(registration_numbers(ours))
     back = in_browser("between", **{"from": base}, to=theirs, rgb=side)
     assert back == pytest.approx(nudge)
+    before = in_browser("unnudged", registration=theirs, nudge=nudge, rgb=side)
+    assert before == pytest.approx(base, abs=1e-9)
     left, top, width, height = in_browser("box", registration=theirs, thermal=sizes["thermal"])
     assert ours.to_thermal((left, top)) == pytest.approx((0, 0), abs=1e-6)
     corner = ours.to_thermal((left + width, top + height))

@@ -3,13 +3,12 @@
 import { h } from "../canvas/dom.js";
 import { button, choice, press } from "../canvas/fields.js";
 import { number } from "../canvas/format.js";
-import { STILL, boxOf, fitted, nudgeBetween, nudged } from "./registration.js";
+import { STILL, boxOf, fitted, nudgeBetween, nudged, unnudged } from "./registration.js";
 
 const BLINK = 700;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FIELDS = ["x", "y", "zoom"];
 const WAYS = ["swipe", "blink", "mix"];
-const NEAR = 0.5;
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Alignment {
@@ -35,7 +34,7 @@ export class Alignment {
       return one;
     });
     this.suggestButton = button(() => act.suggest());
-    this.start = button(() => this.set(STILL));
+    this.fitButton = button(() => this.fit());
     this.applyButton = button(() => act.apply(this.registration));
     this.applyButton.classList.add("vc-primary");
     this.cancel = button(() => act.close());
@@ -45,7 +44,7 @@ export class Alignment {
       h("div", { class: "va-controls" }, this.ways.root, this.swipe,
         h("span", { class: "va-space" }), ...FIELDS.map((name) => this.fields[name].root)),
       h("div", { class: "va-controls" }, h("div", { class: "vc-arrows" }, ...this.arrows),
-        this.suggestButton, this.start, h("span", { class: "va-space" }), this.cancel,
+        this.suggestButton, this.fitButton, h("span", { class: "va-space" }), this.cancel,
         this.applyButton),
       this.said);
     this.listen();
@@ -123,7 +122,7 @@ export class Alignment {
     }
     this.swipe.setAttribute("aria-label", say("align.swipe_label"));
     this.frame.setAttribute("aria-label", say("align.label"));
-    for (const [one, key] of [[this.suggestButton, "suggest"], [this.start, "start"],
+    for (const [one, key] of [[this.suggestButton, "suggest"], [this.fitButton, "start"],
       [this.applyButton, "apply"], [this.cancel, "cancel"]]) one.textContent = say(`align.${key}`);
     this.suggestButton.title = say("align.suggest_hint");
     this.lead.textContent = say("align.lead");
@@ -136,14 +135,29 @@ export class Alignment {
     this.rgb.src = pictures.rgb.url;
     this.thermal.src = pictures.thermal.url;
     const { frame } = scene;
-    this.base = fitted(frame, pictures.thermal);
-    this.nudge = nudgeBetween(this.base, scene.payload.registration, frame);
+    this.start(scene.payload.registration);
     this.frame.style.setProperty("--va-aspect", frame.width / frame.height);
     this.box.style.setProperty("--va-box-aspect",
       Math.min(Math.max(frame.width / frame.height, 0.8), 1.9));
     this.said.textContent = "";
     this.root.hidden = false;
     this.compare(CALM.matches && this.way === "blink" ? "swipe" : this.way);
+  }
+
+  /**
+   * Take a registration. It is written as a nudge of both pictures covering the same view; what one
+   * zoom for both axes cannot say stays in what is nudged.
+   */
+  start(registration) {
+    const { frame } = this.scene;
+    this.nudge = nudgeBetween(fitted(frame, this.pictures.thermal), registration, frame);
+    this.base = unnudged(registration, this.nudge, frame);
+  }
+
+  /** Both pictures cover the same view. */
+  fit() {
+    this.base = fitted(this.scene.frame, this.pictures.thermal);
+    this.set(STILL);
   }
 
   close() {
@@ -169,18 +183,9 @@ export class Alignment {
   suggested({ registration, before, after, confident }) {
     const words = { before: number(before, 3), after: number(after, 3) };
     this.said.textContent = this.say(confident ? "align.suggested" : "align.unsure", words);
-    if (confident) {
-      const { frame } = this.scene;
-      const nudge = nudgeBetween(this.base, registration, frame);
-      // One zoom for both axes cannot express every registration: then the suggestion is the base.
-      const again = nudged(this.base, nudge, frame);
-      const corner = [frame.width, frame.height];
-      const off = Math.max(...[0, 1].map((axis) => Math.abs(
-        (again[axis] - registration[axis]) * corner[axis]) + Math.abs(
-        again[axis + 2] - registration[axis + 2])));
-      if (off > NEAR) this.base = [...registration];
-      this.set(off > NEAR ? STILL : nudge);
-    }
+    if (!confident) return;
+    this.start(registration);
+    this.draw();
   }
 
   draw() {

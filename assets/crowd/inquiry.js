@@ -64,8 +64,9 @@ export class Inquiry {
     this.fetching = name;
     const data = () => ({ ...this.order(scene.payload.changes), id: scene.payload.id, stage });
     this.courier.ask("rows", words, data, async (message) => {
+      const buffer = message && await (await fetched(message.file)).arrayBuffer();
       if (this.fetching === name) this.fetching = null;
-      if (message) this.on.rows(scene, stage, await (await fetched(message.file)).arrayBuffer());
+      if (buffer) this.on.rows(scene, stage, buffer);
     });
   }
 

@@ -28,6 +28,15 @@ export function nudgeBetween(from, to, rgb) {
   return { x: shift(0, rgb.width), y: shift(1, rgb.height), zoom };
 }
 
+/** The registration that becomes the given one by a nudge. */
+export function unnudged([scaleX, scaleY, offsetX, offsetY], { x, y, zoom }, rgb) {
+  const move = (scale, offset, shift, centre) => [scale * zoom,
+    offset - scale * zoom * (centre - (centre + shift) / zoom)];
+  const [sx, dx] = move(scaleX, offsetX, x, rgb.width / 2);
+  const [sy, dy] = move(scaleY, offsetY, y, rgb.height / 2);
+  return [sx, sy, dx, dy];
+}
+
 /** Box of the thermal picture in pixels of the RGB picture: [left, top, width, height]. */
 export function boxOf([scaleX, scaleY, offsetX, offsetY], thermal) {
   return [-offsetX / scaleX, -offsetY / scaleY, thermal.width / scaleX, thermal.height / scaleY];

@@ -73,7 +73,7 @@ export class Results {
       h("button", { type: "button", class: "vc-trust-bar", onclick: () => this.act.stage(stage),
         "aria-label": say("trust.bar", { stage: stage + 1, rgb: percent(rgb),
           thermal: percent(thermal) }) },
-      h("span", {}, String(stage + 1)),
+      h("span", {}, String(stage + 1)), h("span", {}, percent(rgb)),
       h("i", { style: `--va-share: ${rgb}`, "aria-hidden": "true" }),
       h("span", {}, percent(thermal)))));
     return h("div", {}, h("p", { class: "vc-trust-legend" },

@@ -31,7 +31,7 @@ function trusted(payload, say) {
   const far = topIndices(shares.map((share) => Math.abs(share - 0.5)), 1)[0];
   const words = { thermal: percent(mean), rgb: percent(1 - mean),
     stage: payload.gates[far].stage + 1, far: percent(Math.max(shares[far], 1 - shares[far])),
-    sense: say(`sense.${shares[far] > 0.5 ? "thermal" : "rgb"}`) };
+    sense: say(`ends.${shares[far] > 0.5 ? "thermal" : "rgb"}`) };
   const sides = Math.abs(mean - 0.5) < ALIKE ? "alike" : mean > 0.5 ? "thermal" : "rgb";
   return [say(`sentence.trust_${sides}`, words), say("sentence.trust_most", words)];
 }
