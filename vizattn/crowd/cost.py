@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from statistics import median
 from time import perf_counter
 
 import torch
@@ -30,7 +29,7 @@ MOST_PAIRS = 2**28
 _FLOAT = 4
 _COPIES = 2
 """of the matrix that are there at once: logits and weights"""
-_ROUNDS = 3
+_ROUNDS = 5
 
 Tokens = Float[Tensor, "1 1 token dim"]
 
@@ -44,7 +43,7 @@ class Way:
         dim: numbers in each.
         multiply_adds: of the weights and of what they gather.
         matrix_bytes: of the weights, float32.
-        milliseconds: with the matrix, median of three; None where it was not measured.
+        milliseconds: with the matrix, the quickest of five; None where it was not measured.
         peak_bytes: allocated at most meanwhile; None where it was not measured.
         fused_milliseconds: with the fused operator; None where it was not measured.
     """
@@ -131,10 +130,11 @@ def _way(query: Tokens, key: Tokens, value: Tokens) -> Way:
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
+    """Return the quickest of a few runs: whatever else the machine does only adds to it."""
     work()
     taken = []
     for _ in range(_ROUNDS):
         began = perf_counter()
         work()
         taken.append(1000 * (perf_counter() - began))
-    return median(taken)
+    return min(taken)
