@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -104,9 +105,10 @@ class _MeasuredRows(PairwiseAffinity):
 
 def _deviation(values: Tensor, claim: Claim) -> float:
     """Return how far values are outside what a claim promises; infinite where not finite."""
-    if not torch.isfinite(values).all():
+    low, high = (each.item() for each in torch.aminmax(values))
+    # A number that is none, or infinite, is the least or the greatest of them.
+    if not (math.isfinite(low) and math.isfinite(high)):
         return float("inf")
-    low, high = values.min().item(), values.max().item()
     if claim is Claim.UNIT:
         return max(0.0, -low, high - 1)
     if claim is Claim.SIMPLEX:
@@ -128,7 +130,7 @@ def _geometry_check(framing: Framing, grids: tuple[Grid, ...]) -> Check:
     # Rows and columns are independent: the first of each stand for all cells.
     wrong = sum(
         grid.cell_at(grid.centre(index)) != index
-        for grid in grids
+        for grid in dict.fromkeys(grids)
         for index in (*range(grid.columns), *range(0, len(grid), grid.columns))
     )
     return Check("geometry", framing.round_trip_error() + wrong, GEOMETRY_LIMIT)
