@@ -89,9 +89,11 @@ def hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_it_starts_asks_for_the_login_and_ends_on_ctrl_c() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_it_starts_asks_for_the_login_and_ends_when_told(number: int, tmp_path: Path) -> None:
     port = free_port()
-    environment = os.environ | {"VIZATTN_AUTH": "ann:secret"}
+    environment = os.environ | {"VIZATTN_AUTH": "ann:secret", "TMPDIR": str(tmp_path)}
+    del environment["GRADIO_TEMP_DIR"]
     command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu"]
     with subprocess.Popen(
         command,
@@ -107,22 +109,27 @@ def test_it_starts_asks_for_the_login_and_ends_on_ctrl_c() -> None:
             said = started.stdout.readline()
             address = f"http://127.0.0.1:{port}/"
             assert address in said
+            assert list(tmp_path.glob("vizattn-*")), "a folder for what visitors send"
             assert httpx.get(f"{address}config").status_code == 401
             login = {"username": "ann", "password": "secret"}
             with httpx.Client() as client:
                 assert client.post(f"{address}login", data=login).status_code == 200
                 assert client.get(f"{address}config").status_code == 200
-            started.send_signal(signal.SIGINT)
-            assert started.wait(timeout=60) == 0
+                # A visitor who is still there does not hold it up.
+                with client.stream("GET", f"{address}gradio_api/heartbeat/visitor") as alive:
+                    assert alive.status_code == 200
+                    started.send_signal(number)
+                    assert started.wait(timeout=60) == 0
             assert started.stderr is not None
             assert "Traceback" not in started.stderr.read()
+            assert list(tmp_path.glob("vizattn-*")) == []
         finally:
             started.kill()
 
 
 def test_a_second_tab_is_a_builder_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Frame] = []
-    monkeypatch.setattr(page, "TABS", (*page.TABS, Tab("explore.help", built.append)))
+    monkeypatch.setattr(page, "TABS", (*page.TABS, Tab("more", "explore.help", built.append)))
     blocks = build_page(app.Library("cpu"), Settings())
     labels = [each.label for each in blocks.blocks.values() if type(each).__name__ == "Tab"]
     assert labels == ["Explore", "Help"]

@@ -100,7 +100,7 @@ def settled(page: Any) -> None:
 
 def after(page: Any, act: Callable[[], object]) -> dict[str, Any]:
     """Do something that counts again, and return what is shown then."""
-    page.evaluate(f"() => {{ {CROWD}.scene.old = true; }}")
+    page.evaluate(f"() => {{ {CROWD.replace('?.', '.')}.scene.old = true; }}")
     act()
     page.wait_for_function(f"() => !{CROWD}.scene.old")
     settled(page)

@@ -14,15 +14,21 @@ from models.mechanism import Kind, blocks_of, mechanisms
 from models.mechanisms.condconv import ExpertConvolution
 from models.mechanisms.fca import MultiSpectralAttention
 from models.mechanisms.rga import ChannelRelationGate, SpatialRelationGate
+from models.training.recipes import RECIPES
 from tests.networks_for_tests import small_network
 from vizattn.capture import run
 
 SIZES = ((64, 64), (65, 97), (130, 70), (96, 128))
+ONE_SIDED = {"apcnet", "carafe", "ccnet", "isa", "lrnet", "san", "sasa"}
+TRAINED = {(recipe.task, recipe.mechanism) for recipe in RECIPES.values()}
 NETWORKS = [
     (task, slug)
     for task, host in weights.HOSTS.items()
     if task != "count"  # takes two pictures and has tests of its own
     for slug in (None, *(s for s, m in mechanisms().items() if host.plug in m.plugs))
+    # Windows and regions that stand on one side of a place, or maps of another size, are held to
+    # this from the day a recipe trains them.
+    if slug is None or (slug not in ONE_SIDED) or (task, slug) in TRAINED
 ]
 on_every_network = pytest.mark.parametrize(("task", "mechanism"), NETWORKS)
 

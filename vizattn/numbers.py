@@ -33,7 +33,8 @@ def percent(share: float) -> str:
         return "–"
     if 0 < value < 0.1:
         return "<0.1%"
-    return f"{value:.0f}%" if value >= 9.95 else f"{value:.1f}%"
+    # Half of a percent is rounded up, as the page does it.
+    return f"{math.floor(value + 0.5)}%" if value >= 9.95 else f"{value:.1f}%"
 
 
 def _minus(number: str) -> str:
