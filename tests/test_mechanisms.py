@@ -47,6 +47,8 @@ BLIND = {
     "lrnet": ("geometry.score.bias",),
     "san": ("position.bias", "weigh.5.bias"),
     "sgr": ("compatibility",),
+    # All regions are above the ReLU, or none is, by what they are here.
+    "ocrnet": ("object.3.0.bias",),
     "gcnet": ("mask.bias",),
     "dnl": ("mask.bias", "query.bias", "key.bias"),
     "a2net": ("give.bias",),
