@@ -24,12 +24,14 @@ _POWERS = tuple(float(power) for power in np.linspace(-1, 1, 7))
 """of a step between two of them, for the second look"""
 _SAME_SHAPE = 0.02
 """how far two ratios of width and height may be apart for both pictures to show one view"""
-_BETTER = 1.1
+_BETTER = 1.2
 """how many times as well the pictures must agree for another registration to be suggested"""
-CONFIDENT = 0.03
-"""lead over every other place from which a suggestion is trusted; measured: see ``suggest``"""
-DIFFERENT_SCENES = 0.02
-"""lead under which two pictures hardly show one scene; measured: see ``Suggestion``"""
+CONFIDENT = 0.035
+"""lead over every other place from which a suggestion is trusted; see ``suggest``"""
+DIFFERENT_SCENES = 0.03
+"""lead under which two pictures hardly show one scene, unless they agree where they lie"""
+ONE_SCENE = 0.1
+"""agreement of edges, both covering one view, from which they do show one"""
 _BINS = 32
 _KEPT = 640
 """long side, in pixels, to which large pictures are reduced once and for all"""
@@ -92,7 +94,7 @@ class Suggestion:
     @property
     def different_scenes(self) -> bool:
         """Whether the two pictures hardly show one scene."""
-        return self.lead < DIFFERENT_SCENES
+        return self.lead < DIFFERENT_SCENES and self.agreement_before < ONE_SCENE
 
 
 def suggest(rgb: Picture | Image.Image, thermal: Thermal) -> Suggestion:
