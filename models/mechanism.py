@@ -38,6 +38,9 @@ class Kind(Enum):
     """one weight for each place: (batch, 1, row, column)"""
     PLACE_AFFINITY = "place_affinity"
     """a row of weights over places for each place: a ``PairwiseAffinity``"""
+    TOKEN_AFFINITY = "token_affinity"
+    """a row of weights over tokens for each token: a ``PairwiseAffinity``. The block takes
+    (batch, token, dim); tokens that are no places come first, then the places row by row"""
     CHANNEL_AFFINITY = "channel_affinity"
     """a row of weights over channels for each channel: a ``PairwiseAffinity``"""
     MODALITY_GATE = "modality_gate"
@@ -218,9 +221,10 @@ class Reference:
     ``attention.<name>`` to the path of one of our blocks ("" is the module itself) or of any other
     tap; ``intermediate`` maps ``intermediate.<name>`` to the path of a module that returns it. A
     path that ends in "#n" means the firing of that module that n others came before.
-    ``outputs`` names the parts of a result, as in ``output.<name>``; numbers from 0 where it is
-    empty. ``unused`` is a pattern of parameters that the original owns and never uses. ``sizes``
-    says of which parameter, along which axis, the length is an argument that the file leaves out.
+    ``outputs`` names the parts of a result, as in ``output.<name>`` ("" is ``output`` itself);
+    numbers from 0 where it is empty. ``unused`` is a pattern of parameters that the original owns
+    and never uses. ``sizes`` says of which parameter, along which axis, the length is an argument
+    that the file leaves out.
     """
 
     build: Callable[..., nn.Module]

@@ -237,7 +237,9 @@ def _run(
     if isinstance(result, Tensor):
         return {"output": result} | seen
     names = reference.outputs or range(len(result))
-    return {f"output.{name}": value for name, value in zip(names, result, strict=True)} | seen
+    return {
+        f"output.{name}".rstrip("."): value for name, value in zip(names, result, strict=True)
+    } | seen
 
 
 def _paths(place: str | Derived) -> Sequence[str]:

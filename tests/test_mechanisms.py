@@ -29,7 +29,12 @@ from vizattn.memory import peak_bytes
 
 CHANNELS = 32
 SIZES = ((6, 9), (13, 8))
-AFFINITIES = {Kind.PLACE_AFFINITY, Kind.CHANNEL_AFFINITY, Kind.CHANNEL_PLACE_AFFINITY}
+AFFINITIES = {
+    Kind.PLACE_AFFINITY,
+    Kind.CHANNEL_AFFINITY,
+    Kind.CHANNEL_PLACE_AFFINITY,
+    Kind.TOKEN_AFFINITY,
+}
 VARIANTS = [(slug, name) for slug, each in mechanisms().items() for name in each.variants]
 AFFINE = [
     (slug, name)
@@ -264,6 +269,7 @@ SHAPES: dict[Kind, Callable[[AttentionBlock, Tensor], tuple[int, ...]]] = {
     Kind.COVARIANCE: lambda _, x: (x.shape[0], FREE, FREE),
     Kind.PRESENCE: lambda _, x: (x.shape[0], FREE),
     Kind.PLACE_AFFINITY: shape_of_places,
+    Kind.TOKEN_AFFINITY: lambda _, x: (x.shape[0], FREE, x.shape[1], x.shape[1]),
     Kind.CHANNEL_AFFINITY: lambda _, x: (x.shape[0], 1, x.shape[1], x.shape[1]),
 }
 ONE_FOR_ALL_CHANNELS = {Kind.FEATURE_GATE, Kind.HEIGHT_GATE, Kind.WIDTH_GATE}
