@@ -277,7 +277,9 @@ def test_two_visitors_do_not_see_each_others_pictures(enter: Open, mine: Path) -
     own = after(ann, lambda: send(ann, rgb=mine))["own"]
     before = shown(bob)
     bob.evaluate(
-        f"(own) => {{ {CROWD}.inquiry.pair = {{ id: own }}; {CROWD}.inquiry.again('x'); }}", own
+        f"(own) => {{ const crowd = {CROWD}; crowd.inquiry.pair = {{ id: own }};"
+        " crowd.inquiry.again('x'); }",
+        own,
     )
     bob.locator(".toast-wrap").get_by_text("no longer").wait_for()
     settled(bob)

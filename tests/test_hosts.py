@@ -19,7 +19,7 @@ from tests.networks_for_tests import small_network
 from vizattn.capture import run
 
 SIZES = ((64, 64), (65, 97), (130, 70), (96, 128))
-ONE_SIDED = {"apcnet", "carafe", "ccnet", "isa", "lrnet", "san", "sasa"}
+ONE_SIDED = {"apcnet", "carafe", "ccnet", "dgmn", "isa", "lrnet", "psanet", "san", "sasa", "vit"}
 TRAINED = {(recipe.task, recipe.mechanism) for recipe in RECIPES.values()}
 NETWORKS = [
     (task, slug)
