@@ -8,7 +8,10 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 # Before Gradio is imported: nothing about its use goes anywhere.
 os.environ |= {
@@ -21,11 +24,21 @@ from vizattn.networks import Library
 from vizattn.ui.page import build_page, launch_options
 from vizattn.ui.settings import Settings
 
+FILES = "GRADIO_TEMP_DIR"
+"""where Gradio keeps what visitors send and fetch"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the page until Ctrl-C; returns 0, or 2 with one sentence where it cannot start."""
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
+    ended = heed_signals()
+    with folder_of_its_own():
+        return run(options, ended)
+
+
+def run(options: argparse.Namespace, ended: threading.Event) -> int:
+    """Run the page until it is to end; returns what the program returns."""
     try:
         settings = Settings(
             language=options.language,
@@ -50,17 +63,31 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"app.py: {reason}", file=sys.stderr)
         return 2
     print(f"vizattn is at {public or address} (Ctrl-C ends it)", flush=True)
-    wait_to_be_ended()
+    ended.wait()
     page.close(verbose=False)
     return 0
 
 
-def wait_to_be_ended() -> None:
-    """Wait for Ctrl-C or a request to end; a second one changes nothing."""
+def heed_signals() -> threading.Event:
+    """Return what Ctrl-C or a request to end sets; a second one changes nothing."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    return ended
+
+
+@contextmanager
+def folder_of_its_own() -> Iterator[None]:
+    """Let Gradio keep files in a folder that is gone afterwards, unless it was told of another."""
+    if os.environ.get(FILES):
+        yield
+        return
+    with TemporaryDirectory(prefix="vizattn-", ignore_cleanup_errors=True) as folder:
+        os.environ[FILES] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FILES]
 
 
 def read_auth(options: argparse.Namespace) -> tuple[str, str] | None:

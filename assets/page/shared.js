@@ -87,7 +87,8 @@ window.vizattn = (() => {
     const name = () => document.querySelectorAll(".toast-close")
       .forEach((button) => button.setAttribute("aria-label", words));
     closing = new MutationObserver(name);
-    closing.observe(document.querySelector(".toast-wrap"), { childList: true, subtree: true });
+    const messages = document.querySelector(".toast-wrap") ?? document.body;
+    closing.observe(messages, { childList: true, subtree: true });
     name();
   }
 
@@ -163,6 +164,6 @@ window.vizattn = (() => {
     } catch { /* the system decides */ }
   }
 
-  return { h, icon, instrument, selection, busy, ask, answered, failed, nameClose, address, keepAddress, addTab, arrived, dark, setDark,
-    rememberTheme };
+  return { h, icon, instrument, selection, busy, ask, answered, failed, nameClose, address,
+    keepAddress, addTab, arrived, dark, setDark, rememberTheme };
 })();

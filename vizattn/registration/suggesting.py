@@ -31,7 +31,7 @@ CONFIDENT = 0.035
 DIFFERENT_SCENES = 0.03
 """lead under which two pictures hardly show one scene, unless they agree where they lie"""
 ONE_SCENE = 0.1
-"""agreement of edges, both covering one view, from which they do show one"""
+"""agreement of edges from which two pictures may show one scene"""
 _BINS = 32
 _KEPT = 640
 """long side, in pixels, to which large pictures are reduced once and for all"""
@@ -111,7 +111,7 @@ def suggest(rgb: Picture | Image.Image, thermal: Thermal) -> Suggestion:
     found, lead = pair.search()
     start = Registration.fitted(pair.rgb_size, pair.thermal_size)
     before, after = pair.measure(start), pair.measure(found)
-    confident = lead >= CONFIDENT
+    confident = lead >= CONFIDENT and max(before[0], after[0]) >= ONE_SCENE
     if not confident or after[0] < _BETTER * before[0]:
         found, after = start, before
     return Suggestion(found, before[1], after[1], confident, before[0], after[0], lead)

@@ -30,10 +30,9 @@ from typing import Any, TypeAlias, cast
 import gradio as gr
 from gradio.data_classes import FileData
 from gradio.events import Dependency
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
 from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, catalogue
+from vizattn.ui.uploads import place_for
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ENTRY = "canvas.js"
@@ -146,7 +145,7 @@ def shown(
 ) -> Value:
     """Return the value that shows a payload (None: the empty state), and ends any waiting.
 
-    The payload is written to a file of Gradio's cache; ``delete_cache`` of the Blocks removes it.
+    The payload is written to a file that is emptied when it must have been fetched.
     """
     file = None if payload is None else filed(_encoded(payload), "analysis.json")
     return message(language, payload=file, selection=selection)
@@ -272,8 +271,9 @@ def message(language: str, **parts: Any) -> Value:
 
 def filed(content: bytes, name: str) -> Value:
     """Write a file where Gradio serves it; Gradio adds the address as ``url``."""
-    path = save_bytes_to_cache(content, name, get_upload_folder())
-    return dict(FileData(path=path).model_dump())
+    path = place_for(name)
+    path.write_bytes(content)
+    return dict(FileData(path=str(path)).model_dump())
 
 
 def _encoded(payload: Mapping[str, Any]) -> bytes:

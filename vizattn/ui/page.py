@@ -20,6 +20,7 @@ from vizattn.ui.parts import header_value, part
 from vizattn.ui.settings import VISITORS, Settings
 from vizattn.ui.theme import look
 from vizattn.ui.turning_away import handlers
+from vizattn.ui.uploads import tidied
 from vizattn.ui.visits import Desk
 
 
@@ -87,7 +88,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
         "enable_monitoring": False,
-        "app_kwargs": {"exception_handlers": handlers(settings)},
+        "app_kwargs": {"exception_handlers": handlers(settings), "lifespan": tidied},
     }
 
 

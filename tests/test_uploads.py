@@ -1,0 +1,93 @@
+"""Files of visitors: found only where they were sent to, and nothing lies about for long."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from vizattn.ui import uploads
+from vizattn.ui.uploads import FETCHED_WITHIN, NotUploaded, place_for, tidied, tidy_up, uploaded
+
+LONG = 10 * FETCHED_WITHIN
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
+    return tmp_path / "files"
+
+
+def sent(folder: Path, name: str = "mine.png") -> Path:
+    """Return a file as Gradio puts an upload."""
+    path = folder / "abc" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a picture")
+    return path
+
+
+def test_only_what_was_sent_is_found(folder: Path, tmp_path: Path) -> None:
+    mine, other = sent(folder), tmp_path / "other.png"
+    other.write_bytes(b"not sent")
+    assert uploaded(str(mine)) == mine.resolve()
+    for wrong in (other, folder / ".." / "other.png", folder, folder / "gone.png", None, 3):
+        with pytest.raises(NotUploaded):
+            uploaded(wrong)
+
+
+def test_places_cannot_be_guessed() -> None:
+    one, other = place_for("a.json"), place_for("a.json")
+    assert one.name == other.name == "a.json"
+    assert one.parent != other.parent
+    assert len(one.parent.name) >= 32
+
+
+def test_empty_folders_go_and_files_that_were_sent_stay(folder: Path) -> None:
+    kept, gone = sent(folder), folder / "def"
+    gone.mkdir()
+    tidy_up()
+    assert gone.is_dir(), "a file may be on its way"
+    tidy_up(time.time() + LONG)
+    assert kept.read_bytes() == b"a picture"
+    assert not gone.exists()
+    kept.unlink()
+    tidy_up(time.time() + LONG)
+    assert list(folder.iterdir()) == []
+
+
+def test_what_was_fetched_takes_no_room(folder: Path) -> None:
+    path = place_for("analysis.json")
+    path.write_bytes(bytes(10_000))
+    tidy_up()
+    assert path.stat().st_size == 10_000
+    tidy_up(time.time() + LONG)
+    assert path.stat().st_size == 0
+    path.unlink()
+    tidy_up(time.time() + LONG)
+    assert not path.parent.exists()
+    place_for("next.json").write_bytes(b"there is room again")
+
+
+def test_nothing_to_tidy_up_is_no_matter(folder: Path) -> None:
+    assert not folder.exists()
+    tidy_up()
+
+
+def test_a_running_server_tidies_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_EMPTY_FOR", 0.01)
+    gone = folder / "def"
+    gone.mkdir(parents=True)
+    os.utime(gone, (1, 1))
+
+    async def serve() -> None:
+        async with tidied(None):
+            for _ in range(1000):
+                if not gone.exists():
+                    break
+                await asyncio.sleep(0.01)
+
+    asyncio.run(serve())
+    assert not gone.exists()
