@@ -328,5 +328,3 @@ def graph_unit(seed: int, size: Size, d: int, nodes: int, out: int) -> Original:
 
 def gelu(x: Array) -> Array:
     return x * 0.5 * (1 + np.vectorize(erf)(x / 2**0.5))
-
-

@@ -274,10 +274,11 @@ def _reference(version: int, way: str) -> Reference:
     )
 
 
-def _variant(way: str, **options: int) -> Callable[[int], nn.Module]:
+def _variant(way: str, heads: int = 1, cheese: int | None = None) -> Callable[[int], nn.Module]:
     def build(channels: int) -> Hamburger:
         # Gradients of all steps, so that they are those of the function.
-        return Hamburger(channels, KINDS[way](5.0), 24, 6, steps=3, through=True, **options)
+        made = KINDS[way](5.0)
+        return Hamburger(channels, made, 24, 6, 3, heads, cheese, through=True)
 
     return build
 

@@ -118,7 +118,7 @@ class _Local(AttentionBlock):
         self.split = nn.Unflatten(1, (split, out // split))
 
     def _weights(
-        self, x: Feature, relative: Float[Tensor, "channel entry"] | None
+        self, x: Feature, relative: Float[Tensor, "out entry"] | None
     ) -> Float[Tensor, "batch head entry place"]:
         query = self.split(self.query(x)).flatten(1, 2)
         logits = []
