@@ -69,9 +69,9 @@ def replay(path: Path | str, dtype: torch.dtype = torch.float64) -> Replay:
     path = Path(path)
     tensors, metadata = _read(path)
     slug = metadata.get("slug", path.stem)
-    name, results_of = _find(slug, metadata)
+    name, results_of, given = _find(slug, metadata)
     try:
-        compared = _compare_all(results_of(tensors, dtype), tensors)
+        compared = _compare_all(results_of(tensors, dtype), tensors, given)
     except _UNFIT as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ReferenceFileError(f"{path.name} does not fit {name}: {reason}") from error
@@ -106,17 +106,19 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ReferenceFileError(f"{path} cannot be read: {reason}") from error
 
 
-def _find(slug: str, metadata: dict[str, str]) -> tuple[str, Results]:
+def _find(slug: str, metadata: dict[str, str]) -> tuple[str, Results, Callable[[str], bool]]:
+    """Return what answers to a file, and which of its results ours is given."""
     name = metadata.get("mechanism") or slug.split("__")[0]
     class_name = metadata.get("class", "")
     functions = [each for each in procedures() if each.slug == name]
     for procedure in functions:
         if procedure.answers_to(name, class_name):
-            return name, partial(_call, procedure, metadata)
+            return name, partial(_call, procedure, metadata), procedure.takes
     mechanism = mechanisms().get(name)
     references = mechanism.references if mechanism else {}
     if class_name in references:
-        return name, partial(_replay_module, references[class_name], slug, metadata)
+        module = partial(_replay_module, references[class_name], slug, metadata)
+        return name, module, lambda _: False
     if mechanism or functions:
         expected = sorted([*references, *(each.classes for each in functions)])
         received = metadata.get("class")
@@ -133,10 +135,16 @@ def _call(
         for name, tensor in tensors.items()
         if name.split(".")[0] == "input"
     }
+    inputs |= {name: value.to(dtype) for name, value in tensors.items() if procedure.takes(name)}
     kinds = ("output", "attention", "intermediate")
-    wanted = {name: tuple(t.shape) for name, t in tensors.items() if name.split(".")[0] in kinds}
+    recorded = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name.split(".")[0] in kinds and name not in inputs
+    }
+    wanted = {name: tuple(tensor.shape) for name, tensor in recorded.items()}
     with torch.inference_mode():
-        return procedure.replay(Recording(inputs, _arguments(metadata), wanted))
+        return procedure.replay(Recording(inputs, _arguments(metadata), wanted, recorded))
 
 
 def _replay_module(
@@ -293,11 +301,16 @@ def _as_tensor(attention: Any) -> Tensor:
     return attention
 
 
-def _compare_all(ours: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[Comparison, ...]:
-    expected = sorted(name for name in tensors if name.split(".")[0] in ("output", "attention"))
-    expected += sorted(name for name in tensors if name in ours and name not in expected)
-    if not any(name.startswith("output") for name in expected):
+def _compare_all(
+    ours: dict[str, Tensor], tensors: dict[str, Tensor], given: Callable[[str], bool]
+) -> tuple[Comparison, ...]:
+    results = [name for name in tensors if name.split(".")[0] in ("output", "attention")]
+    if not any(name.startswith("output") for name in results):
         raise ValueError("expected a tensor named output")
+    expected = sorted(name for name in results if not given(name))
+    expected += sorted(name for name in tensors if name in ours and name not in expected)
+    if not expected:
+        raise ValueError("expected a tensor that can be computed from the others")
     unknown = [name for name in expected if name not in ours]
     if unknown:
         raise ValueError(f"expected tensors of {sorted(ours)}, received {unknown}")
