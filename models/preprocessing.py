@@ -10,6 +10,8 @@ from torch import Tensor
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+FITS = ("short", "inside", "letterbox")
+INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -17,17 +19,24 @@ class Preprocessing:
     """Native size and colour statistics of a network.
 
     ``size`` is the native (rows, columns). ``fit`` says what is made to match it: "short" scales a
-    picture until its short side is ``min(size)``; "inside" until the picture fits into ``size``.
+    picture until its short side is ``min(size)``; "inside" until the picture fits into ``size``;
+    "letterbox" too, and fills the rest of ``size`` with grey bars, for networks that take no other
+    size. ``interpolation`` is "bilinear" or "bicubic", antialiased.
     """
 
     size: tuple[int, int]
     fit: str
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
+    interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        if self.fit not in ("short", "inside"):
-            raise ValueError(f"expected fit 'short' or 'inside', received {self.fit!r}")
+        if self.fit not in FITS:
+            raise ValueError(f"expected a fit of {FITS}, received {self.fit!r}")
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"expected an interpolation of {INTERPOLATIONS}, received {self.interpolation!r}"
+            )
 
     def normalise(
         self, pixels: UInt8[Tensor, "batch 3 row column"] | Float[Tensor, "batch 3 row column"]

@@ -74,6 +74,11 @@ class Card:
     """the whole card as it was written"""
 
     @property
+    def foreign(self) -> bool:
+        """Return whether the network is a stranger's: its attention is not made by our blocks."""
+        return False
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """Return what must happen to pixels first."""
         stored = self.facts["preprocessing"]

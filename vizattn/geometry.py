@@ -17,6 +17,7 @@ from PIL import Image
 Point = tuple[float, float]
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,16 @@ class Framing:
         """Return whether a point lies on the original."""
         return 0 <= point[0] < self.original[0] and 0 <= point[1] < self.original[1]
 
-    def apply(self, picture: Image.Image) -> Image.Image:
+    def apply(self, picture: Image.Image, interpolation: str = "bilinear") -> Image.Image:
         """Return the model's input for a picture, antialiased, grey where there are bars.
 
         The picture may have been reduced already: what counts is its shape, not its size.
+
+        Args:
+            picture: of any size and the original's shape.
+            interpolation: "bilinear" or "bicubic".
         """
-        resized = picture.convert("RGB").resize(self.scaled, Image.Resampling.BILINEAR)
+        resized = picture.convert("RGB").resize(self.scaled, _RESAMPLING[interpolation])
         if self.scaled == self.input:
             return resized
         framed = Image.new("RGB", self.input, (124, 116, 104))

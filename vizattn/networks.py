@@ -40,6 +40,8 @@ class Network:
         rows, columns = self.preprocessing.size
         if self.preprocessing.fit == "short":
             return Framing.short_side(size, min(rows, columns), SMALLEST_SIDE, LONGEST_SIDE)
+        if self.preprocessing.fit == "letterbox":
+            return Framing.letterbox(size, (columns, rows))
         return Framing.inside(size, (columns, rows), SMALLEST_SIDE)
 
 
