@@ -194,7 +194,8 @@ def prepare(
     network: Network, pictures: Sequence[Picture], framings: Sequence[Framing]
 ) -> Float[Tensor, "batch 3 row column"]:
     """Return the batch that a network is given for pictures of one model size."""
-    arrays = [np.asarray(f.apply(p.rgb)) for p, f in zip(pictures, framings, strict=True)]
+    resample = network.preprocessing.interpolation
+    arrays = [np.asarray(f.apply(p.rgb, resample)) for p, f in zip(pictures, framings, strict=True)]
     pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
     return network.preprocessing.normalise(pixels.to(network.device))
 
