@@ -128,6 +128,21 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+def test_a_run_on_kept_features_ends_where_one_on_pictures_does(
+    data: Path, trunks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = shrunken("segment-danet", 2)
+    kept, seen = (copied(trunks, tmp_path / name) for name in ("kept", "seen"))
+    training.train(recipe, data, tmp_path / "runs of kept", kept)
+    assert list((tmp_path / "runs of kept").glob("features-*/epoch-01/*.safetensors"))
+    monkeypatch.setattr(training, "kept", lambda task, *others: task)
+    training.train(recipe, data, tmp_path / "runs of seen", seen)
+    assert not list((tmp_path / "runs of seen").glob("features-*"))
+    ours, theirs = (load_file(folder / "segment-danet.safetensors") for folder in (kept, seen))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
 def test_a_run_learns(data: Path, tmp_path: Path) -> None:
     recipe = replace(shrunken("trunk-classifier", 8), peak_rate=0.02)
     training.train(recipe, data, tmp_path / "runs", tmp_path)

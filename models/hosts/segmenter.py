@@ -78,7 +78,15 @@ class Segmenter(nn.Module):
         self, x: Float[Tensor, "batch 3 row column"]
     ) -> Float[Tensor, "batch class row column"]:
         """Return class scores a pixel; raises ValueError for images too small or not RGB."""
+        return self.answer(*self.padded_features(x), (x.shape[2], x.shape[3]))
+
+    def padded_features(self, x: Float[Tensor, "batch 3 row column"]) -> tuple[Derived, Derived]:
+        """Return ``features`` of images of any size; raises ValueError as ``forward`` does."""
         check_images(x, SMALLEST_SIDE)
-        scores = self.decode_features(*self.features(pad_to_aligned(x)))
+        return self.features(pad_to_aligned(x))
+
+    def answer(self, f4: Feature, joined: Derived, size: tuple[int, int]) -> Derived:
+        """Return class scores for every pixel of images of some (rows, columns)."""
+        scores = self.decode_features(f4, joined)
         scores = F.interpolate(scores, scale_factor=4, mode="bilinear", align_corners=False)
-        return scores[:, :, : x.shape[2], : x.shape[3]]
+        return scores[:, :, : size[0], : size[1]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from models import weights
 from models.training.cards import write_card
+from models.training.kept import kept
 from models.training.loop import Run
 from models.training.recipes import RECIPES, Recipe
 from models.training.tasks import TASKS
@@ -33,10 +33,10 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
     host = TRAINED_AS[recipe.task]
     network = weights.build(recipe.task, recipe.mechanism, TRAINED_AS)
     if recipe.start is not None:
-        start_from(network, recipe.start, folder, recipe.fresh)
+        start_from(network, recipe.start, folder)
     if recipe.twins:
         start_twins(network)
-    task = TASKS[recipe.task](data, runs)
+    task = kept(TASKS[recipe.task](data, runs), network, recipe, host.preprocessing, runs, folder)
     run = Run(recipe, network, runs / f"{recipe.name}.pt")
     trained = task.finished(run.train(task, host.preprocessing))
     lends = recipe.start if recipe.frozen else None
@@ -55,14 +55,10 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
     return path
 
 
-def start_from(network: torch.nn.Module, name: str, folder: Path, fresh: str | None = None) -> None:
-    """Take every tensor of other weights that matches in name and shape, but for ``fresh`` ones."""
+def start_from(network: torch.nn.Module, name: str, folder: Path) -> None:
+    """Take every tensor of other weights that matches in name and shape."""
     own = network.state_dict()
-    stored = {
-        key: value
-        for key, value in weights.read_tensors(name, folder).items()
-        if fresh is None or not re.match(fresh, key)
-    }
+    stored = weights.read_tensors(name, folder)
     taken = {
         k: v.to(own[k].dtype) for k, v in stored.items() if k in own and own[k].shape == v.shape
     }

@@ -83,9 +83,8 @@ class Run:
         unfinished.replace(self.checkpoint)
 
     def _epoch(self, task: Task, preprocessing: Preprocessing) -> None:
-        # Seeded by epoch: a resumed run draws what an uninterrupted one would have drawn.
-        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + self.epoch)
-        torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
+        generator = generator_at(self.recipe, self.epoch)
+        torch.manual_seed(generator.initial_seed())
         self.network.train()
         for module in self.frozen:
             module.eval()
@@ -125,6 +124,11 @@ class Run:
         for group in self.optimiser.param_groups:
             share = max(rate_at(self.recipe, epoch), 1e-3)
             group["lr"] = self.recipe.peak_rate * group["factor"] * share
+
+
+def generator_at(recipe: Recipe, epoch: int) -> torch.Generator:
+    """Return what an epoch draws from: a resumed run draws what an uninterrupted one would."""
+    return torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
 
 
 def rate_at(recipe: Recipe, epoch: float) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+
+from models.mechanism import mechanisms
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,6 @@ class Recipe:
     """weigh a counter's loss by the people of each picture and not of the whole batch"""
     twins: bool = False
     """start the thermal stream from the RGB stream"""
-    fresh: str | None = None
-    """a pattern of tensors that start anew, whatever the weights hold that the run starts from"""
     still_norms: str | None = None
     """a pattern of batch norms whose statistics stay as they started, while all else is trained"""
     plain: str | None = None
@@ -179,9 +180,9 @@ _SENSES = Recipe(
     task="senses",
     mechanism=None,
     batch=8,
-    crops=(Crop(20, 256, 256, (0.7, 1.6)), Crop(10, 320, 320, (0.8, 1.3))),
-    cycles=((30, 1.0),),
-    peak_rate=1e-3,
+    crops=(Crop(48, 256, 256, (0.7, 1.6)), Crop(6, 320, 320, (0.8, 1.3))),
+    cycles=((54, 1.0),),
+    peak_rate=5e-4,
     weight_decay=1e-3,
     ratio=(1.0, 1.0),
     start=_STREAM.name,
@@ -189,52 +190,49 @@ _SENSES = Recipe(
     senses=(("rgb", 0.8), ("thermal", 0.2)),
     steps=100,
     average=0.998,
-)
-
-_CROWDS = replace(
-    _SENSES,
-    name="trunk-crowds",
-    crops=(Crop(18, 256, 256, (0.7, 1.6)), Crop(7, 320, 320, (0.8, 1.3))),
-    cycles=((25, 1.0),),
     density_weight=1.0,
-    start=_SENSES.name,
-    twins=False,
-    senses=(("rgb", 0.85), ("thermal", 0.15)),
+    body_weight=12.0,
+    each_by_its_people=True,
+    # With the statistics of its batch a counter knows how dense the crowds of that batch are;
+    # alone it counts otherwise. So the statistics stay.
+    still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
 )
 
 
 def _counter(mechanism: str | None) -> Recipe:
     return replace(
-        _CROWDS,
+        _SENSES,
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
         crops=(Crop(10, 224, 224, (0.75, 1.3)),),
         cycles=((10, 1.0),),
-        peak_rate=8e-4,
-        body_weight=12.0,
-        each_by_its_people=True,
+        peak_rate=4e-4,
         average=0.995,
-        start=_CROWDS.name,
-        fresh=r"^network\.head\.",
+        start=_SENSES.name,
+        twins=False,
         senses=(("both", 0.5), ("rgb", 0.37), ("thermal", 0.13)),
-        # With the statistics of its batch a counter knows how dense the crowds of that batch are;
-        # alone it counts otherwise. So the statistics stay.
-        still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
         misaligned=8.0,
         plain="sum-small",
     )
 
 
+def _plugged(host: str, recipe: Callable[[str | None], Recipe]) -> Iterator[Recipe]:
+    """Yield the recipe of the plain host, then of every mechanism that plugs into it, by year."""
+    yield recipe(None)
+    plugged = [each for each in mechanisms().values() if host in each.plugs]
+    for each in sorted(plugged, key=lambda each: (each.paper.year, each.slug)):
+        yield recipe(each.slug)
+
+
 _ALL = (
     _CLASSIFIER,
-    *(_classifier(slug) for slug in (None, "se", "cbam", "nonlocal")),
+    *_plugged("classifier", _classifier),
     _SEGMENTER,
-    *(_segmenter(slug) for slug in (None, "nonlocal", "danet")),
+    *_plugged("segmenter", _segmenter),
     _STREAM,
     _SENSES,
-    _CROWDS,
-    *(_counter(slug) for slug in (None, "csca")),
+    *_plugged("counter", _counter),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """every recipe by the name of the weights that it makes, in the order in which they are trained"""

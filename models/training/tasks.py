@@ -32,8 +32,11 @@ class Task(Protocol):
     """A data pack in memory, batched and scored."""
 
     pack: str
-    facts: ClassVar[dict[str, Any]]
-    """what else a card says"""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what else a card says."""
+        ...
 
     @property
     def train(self) -> Sequence[Any]:
