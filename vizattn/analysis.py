@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -162,21 +163,32 @@ def default_library() -> Library:
     return Library()
 
 
-def look(source: Any, model: str | Network) -> Analysis:
+def look(
+    source: Any, model: str | Network, changed: AbstractContextManager[None] | None = None
+) -> Analysis:
     """Run a network on a picture and return its attention, checked.
 
     Args:
         source: path, bytes, file, PIL image or array (see ``read_picture``).
         model: name of a bundled network, or a loaded one.
+        changed: changes the network meanwhile; see ``vizattn.capture.recording``.
 
     Raises:
         Refused: with one clear sentence, if the picture or the network cannot be used.
     """
-    return look_all([source], model)[0]
+    return _look([source], model, changed)[0]
 
 
 def look_all(sources: Sequence[Any], model: str | Network) -> list[Analysis]:
     """Run a network on several pictures, those of one shape in one batch; see ``look``."""
+    return _look(sources, model)
+
+
+def _look(
+    sources: Sequence[Any],
+    model: str | Network,
+    changed: AbstractContextManager[None] | None = None,
+) -> list[Analysis]:
     network = default_library().network(model) if isinstance(model, str) else model
     if network.card.task not in TASKS:
         raise OtherTask("crowd_engine.use_count", name=network.name)
@@ -185,7 +197,8 @@ def look_all(sources: Sequence[Any], model: str | Network) -> list[Analysis]:
     results: dict[int, Analysis] = {}
     for size in dict.fromkeys(framing.input for framing in framings):
         batch = [index for index, framing in enumerate(framings) if framing.input == size]
-        analyses = _analyse(network, [pictures[i] for i in batch], [framings[i] for i in batch])
+        chosen = [pictures[i] for i in batch], [framings[i] for i in batch]
+        analyses = _analyse(network, *chosen, changed)
         results |= dict(zip(batch, analyses, strict=True))
     return [results[index] for index in range(len(pictures))]
 
@@ -201,9 +214,12 @@ def prepare(
 
 
 def _analyse(
-    network: Network, pictures: Sequence[Picture], framings: Sequence[Framing]
+    network: Network,
+    pictures: Sequence[Picture],
+    framings: Sequence[Framing],
+    changed: AbstractContextManager[None] | None,
 ) -> list[Analysis]:
-    output, firings = run(network.module, prepare(network, pictures, framings))
+    output, firings = run(network.module, prepare(network, pictures, framings), changed=changed)
     read = _PREDICTIONS[network.card.task]
     return [
         Analysis(

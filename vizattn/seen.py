@@ -21,6 +21,8 @@ from vizattn.geometry import Point
 from vizattn.labels import site_label
 from vizattn.networks import Network
 from vizattn.render import DEFAULT_STYLE, Style, overlay
+from vizattn.surgery.difference import Difference
+from vizattn.surgery.operating import Changes, operate
 from vizattn.texts import DEFAULT_LANGUAGE
 from vizattn.views import Heat, Scale, Selection, view
 from vizattn.words import sentence
@@ -129,6 +131,26 @@ class Seen:
         """
         selection = Selection(site, head, at, channel)
         return save_all(self.analysis, folder, selection, scale, style, language)
+
+    def with_changes(self, changes: Changes) -> Seen:
+        """Return the same look with other attention in the place of the network's own.
+
+        Args:
+            changes: by site, an operation of ``vizattn.surgery.operations`` or its name: "off",
+                "uniform", "shuffle", "top:5", "local:3" or "no-self".
+
+        Raises:
+            Refused: if there is no such site or operation, or an attention has no room for it.
+        """
+        return Seen(operate(self.analysis.network, self.analysis.picture, changes))
+
+    def difference(self, after: Seen) -> Difference:
+        """Return what changed from this look to another of the same network and picture.
+
+        Raises:
+            ValueError: if it is a look of another network, or at a picture of another size.
+        """
+        return Difference(self.analysis, after.analysis)
 
     def __repr__(self) -> str:
         sites = ", ".join(each.site for each in self.sites)
