@@ -75,6 +75,8 @@ class Kind(Enum):
     """one score for each class, for being anywhere in the picture: (batch, class)"""
     CONTEXT = "context_features"
     """what each place gathered, features and not weights: (batch, channel, row, column)"""
+    CLASS_MAP = "class_map"
+    """how much each place speaks for a class: (row, column); made from gradients, by no block"""
 
     @property
     def simplex_axes(self) -> tuple[int, ...]:
@@ -118,6 +120,22 @@ class Auxiliary:
     claim: Claim
 
 
+@dataclass(frozen=True)
+class Laid:
+    """Where the cells of a block's map lie on the map of the module that its host plugged in.
+
+    Args:
+        host: rows and columns of the host's map.
+        cell: how many of the host's cells one of the block's is (down, across).
+        origin: rows and columns of the host's map before the block's first cell; negative where
+            the block's map was padded.
+    """
+
+    host: tuple[int, int]
+    cell: tuple[float, float] = (1.0, 1.0)
+    origin: tuple[float, float] = (0.0, 0.0)
+
+
 class AttentionBlock(nn.Module):
     """A module written as attention is in the survey: ``y = f(g(x), x)``.
 
@@ -140,7 +158,15 @@ class AttentionBlock(nn.Module):
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {}
     """by the name of the attribute, what passes further taps inside g"""
     stride: int | None = None
-    """model pixels that one cell of x is wide; set by the host, which alone knows"""
+    """model pixels that one cell of the host's map is wide; set by the host, which alone knows"""
+    extra: tuple[str, ...] = ()
+    """of a ``TOKEN_AFFINITY``: what the tokens are that are no places; they come first"""
+    implied_claim: Claim = Claim.SIGNED
+    """what the weights of ``implied_rows`` promise"""
+    note: str | None = None
+    """the name of the sentence that says what the rows are, or why there are none"""
+    noun: ClassVar[str | None] = None
+    """what the codewords, bases or nodes are called that places belong to or give to"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,12 +186,16 @@ class AttentionBlock(nn.Module):
         tell(self, attention, x, y)
         return y
 
-    def implied_rows(self, attention: Any) -> Any:
+    def implied_rows(self, attention: Any, *x: Any) -> Any:
         """Return the affinity of places that an attention of another kind comes to.
 
-        None where there is no such row; the block's file says why, or how exact it is.
+        None where there is no such row; the block's ``note`` says why, or how exact it is.
         """
         return None
+
+    def laid(self, *x: Tensor) -> Laid:
+        """Return where the cells of x are: by default x is the host's own map."""
+        return Laid((x[0].shape[2], x[0].shape[3]))
 
     def key_cells(self) -> int:
         """Return how many query cells along each side one key stands for."""

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.affinities.rollout import RolloutAffinity
 from models.mechanism import blocks_of
 from models.mechanisms import beyond_grids, hamnet, ocrnet, sgr
-from models.mechanisms.vit import VisionTransformer, rollout_rows
+from models.mechanisms.vit import VisionTransformer
 from models.reference import ReferenceFileError, replay
 from tests import originals_listening as listening
 from tests import originals_regions as regions
@@ -166,7 +167,10 @@ def test_the_rollout_is_the_product_of_all_layers() -> None:
         expected = (affinity.dense().double().mean(1) + torch.eye(55)) / 2 @ expected
     some = torch.tensor([0, 54, 7])
     torch.testing.assert_close(
-        rollout_rows(layers, some).double(), expected[:, some], atol=1e-5, rtol=1e-4
+        RolloutAffinity(tuple(layers)).rows(some)[:, 0].double(),
+        expected[:, some],
+        atol=1e-5,
+        rtol=1e-4,
     )
 
 

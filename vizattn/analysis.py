@@ -20,7 +20,7 @@ from vizattn.geometry import Framing, Point
 from vizattn.intake import Picture, read_picture
 from vizattn.networks import Library, Network
 from vizattn.texts import Refused
-from vizattn.truth import captured
+from vizattn.truth import sites_of
 
 
 class UnknownSite(Refused):
@@ -227,7 +227,7 @@ def _analyse(
             picture,
             framing,
             read(output[item].float(), network.card.classes),
-            tuple(captured(firing, item, framing) for firing in firings),
+            sites_of(network.module, firings, item, framing),
         )
         for item, (picture, framing) in enumerate(zip(pictures, framings, strict=True))
     ]

@@ -78,6 +78,9 @@ class Captured:
         claim: what the values promise.
         formula: the block's equation, one line.
         checks: what was measured against the claims.
+        part_of: of a step on the way to a block's attention, the site of that block.
+        note: the name of the sentence that says what is shown, or why there is no row; None where
+            the kind says all.
     """
 
     site: str
@@ -86,6 +89,8 @@ class Captured:
     claim: Claim
     formula: str
     checks: tuple[Check, ...] = field(repr=False)
+    part_of: str | None = field(default=None, kw_only=True)
+    note: str | None = field(default=None, kw_only=True)
 
     @property
     def passed(self) -> bool:
@@ -109,6 +114,30 @@ class Activation:
 
     values: Float[np.ndarray, "channel row column"]
     grid: Grid
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Several maps of the same places, one for each channel, codeword, basis, node or sense.
+
+    Args:
+        values: one map each; any sign.
+        grid: where the cells are.
+        name: what one of them is, by its name in the catalogue ("channel", "codeword", "node"...).
+        labels: what each of them is called, by names in the catalogue; None where they have none.
+        heads: the maps are those of this many heads, one head's after the other's.
+    """
+
+    values: Float[np.ndarray, "count row column"]
+    grid: Grid
+    name: str
+    labels: tuple[str, ...] | None = None
+    heads: int = 1
+
+    @property
+    def strongest(self) -> int:
+        """Return which map differs most from place to place."""
+        return int(self.values.reshape(len(self.values), -1).std(axis=1).argmax())
 
 
 @dataclass(frozen=True)
@@ -153,44 +182,78 @@ class ModalityGate(Captured):
 
 @dataclass(frozen=True)
 class PlaceAffinity(Captured):
-    """A row of weights over places for each place."""
+    """A row of weights over places for each place.
+
+    Args:
+        rows: the rows, over tokens: first those that are no places, then the places.
+        query_grid: where the queries' places are.
+        key_grid: where the keys' places are.
+        bands: cells, far apart, that one token stands for: 1 unless the map was re-assembled.
+        extra: what the tokens are that are no places, by names in the catalogue ("class_token");
+            they are the first queries and the first keys.
+        maps: of rows that follow from it, what the attention itself holds.
+    """
 
     rows: Rows
     query_grid: Grid
     key_grid: Grid
     bands: int = 1
-    """cells, far apart, that one token stands for: 1 unless the map was re-assembled"""
+    extra: tuple[str, ...] = ()
+    maps: Maps | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Return (head, query, key) of the matrix that is not built, in tokens."""
         return self.rows.heads, self.rows.queries, self.rows.keys
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """Return how many (queries, keys) are places."""
+        return self.rows.queries - len(self.extra), self.rows.keys - len(self.extra)
+
     def token_of(self, cell: int) -> int:
         """Return the token that a query cell asks with; raises ValueError for an unknown cell."""
         if not 0 <= cell < len(self.query_grid):
             raise ValueError(f"expected a cell of 0..{len(self.query_grid) - 1}, received {cell}")
-        return cell % self.rows.queries
+        return len(self.extra) + cell % self.places[0]
 
     def cells_of(self, token: int) -> tuple[int, ...]:
         """Return the key cells that one token stands for, one in each band.
 
         Raises:
-            ValueError: if there is no such token.
+            ValueError: if there is no such token, or it is no place.
         """
-        if not 0 <= token < self.rows.keys:
-            raise ValueError(f"expected a token of 0..{self.rows.keys - 1}, received {token}")
-        return tuple(range(token, len(self.key_grid), self.rows.keys))
+        first = len(self.extra)
+        if not first <= token < self.rows.keys:
+            raise ValueError(f"expected a token of {first}..{self.rows.keys - 1}, received {token}")
+        return tuple(range(token - first, len(self.key_grid), self.places[1]))
 
     def row_of(self, cell: int) -> Float[np.ndarray, "head row column"]:
         """Return the row of a query cell over the key cells.
 
         Every cell of a token gets the token's weight: the sum over tokens is what the claim says,
-        the sum over cells ``bands`` times that. Raises ValueError for an unknown cell.
+        the sum over cells ``bands`` times that. What the row gives to tokens that are no places
+        is left out. Raises ValueError for an unknown cell.
         """
-        tokens = self.rows.row(self.token_of(cell))
+        return self.over_cells(self.rows.row(self.token_of(cell)))
+
+    def row_of_extra(self, name: str) -> Float[np.ndarray, "head row column"]:
+        """Return the row over the key cells of a token that is no place.
+
+        Raises:
+            ValueError: if there is no such token.
+        """
+        if name not in self.extra:
+            raise ValueError(f"expected a token of {list(self.extra)}, received {name!r}")
+        return self.over_cells(self.rows.row(self.extra.index(name)))
+
+    def over_cells(
+        self, row: Float[np.ndarray, "head key"]
+    ) -> Float[np.ndarray, "head row column"]:
+        """Return a row over tokens as one over the key cells."""
         grid = self.key_grid
-        return np.tile(tokens, (1, self.bands)).reshape(-1, grid.rows, grid.columns)
+        placed = np.tile(row[:, len(self.extra) :], (1, self.bands))
+        return placed.reshape(-1, grid.rows, grid.columns)
 
 
 @dataclass(frozen=True)

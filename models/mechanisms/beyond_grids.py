@@ -27,13 +27,14 @@ Limits
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
+from models.affinity import PairwiseAffinity
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -63,9 +64,11 @@ class GraphUnit(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
+    noun = "node"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = "qᵢₖ = softmaxₖ(−‖(xᵢ − wₖ) / σₖ‖² / 2);  yᵢ = Σₖ qᵢₖ ReLU(A Zᵀ W)ₖ"
     identity = None
+    note = "without_nonlinearity"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "nodes": Auxiliary(Kind.DESCRIPTORS, Claim.SIGNED),
         "adjacency": Auxiliary(Kind.NODE_AFFINITY, Claim.SIGNED),
@@ -114,6 +117,11 @@ class GraphUnit(AttentionBlock):
         adjacency = self.adjacency(nodes.transpose(1, 2) @ nodes)
         passed = (adjacency @ (nodes.transpose(1, 2) @ self.transform)).relu()
         return (attention @ passed).transpose(1, 2).unflatten(2, x.shape[2:])
+
+    def implied_rows(self, attention: Assignment, *x: Any) -> PairwiseAffinity:
+        """Return q A q'^T, as it would be without the anchors, the spread and the ReLU."""
+        nodes = self._encoded(attention, x[0])
+        return implied_rows(attention, nodes.transpose(1, 2) @ nodes)
 
 
 def implied_rows(

@@ -76,6 +76,7 @@ class CompactNonLocal(AttentionBlock):
     """
 
     kind = Kind.CHANNEL_PLACE_AFFINITY
+    note = "over_channels"
     formula: ClassVar[str] = "A_uv = θᵤ φᵥ / √n, u, v channels at places;  y = Σᵥ A_uv gᵥ"
 
     def __init__(

@@ -64,6 +64,8 @@ class ExternalAttention(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
+    note = "memory"
+    noun = "slot"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = (
         "A = l₁-normed over slots of softmax over places of Mₖ W₁ x;  y = ReLU(BN(W₂ Mᵥ A) + x)"
@@ -107,6 +109,8 @@ class MultiHeadExternalAttention(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
+    note = "memory"
+    noun = "slot"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = (
         "A = l₁-normed over slots of softmax over tokens of x′ Mₖ;  y = W [A Mᵥ of all heads]"

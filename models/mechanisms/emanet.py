@@ -98,6 +98,7 @@ class ExpectationMaximisation(AttentionBlock):
     """
 
     kind = Kind.PLACE_AFFINITY
+    noun = "basis"
     claim = Claim.POSITIVE
     formula: ClassVar[str] = "Z = softmaxₖ(xᵢ · μₖ), μ ← normed Σᵢ Zᵢₖ xᵢ;  y = Σₖ Zᵢₖ μₖ"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = _RESPONSIBILITIES
@@ -128,7 +129,7 @@ class ExpectationMaximisation(AttentionBlock):
 
     @torch.no_grad()
     def _move(self, bases: Bases) -> None:
-        self.bases.lerp_(bases.mean(dim=0, keepdim=True), 1 - MOMENTUM)
+        self.bases.lerp_(bases.float().mean(dim=0, keepdim=True), 1 - MOMENTUM)
 
     def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Feature:
         """Return A x."""

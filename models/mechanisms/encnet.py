@@ -64,6 +64,7 @@ class ResidualEncoding(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
+    note = "to_codewords"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = "aᵢₖ = softmaxₖ(sₖ ‖xᵢ − cₖ‖²);  eₖ = Σᵢ aᵢₖ (xᵢ − cₖ)"
     identity = None

@@ -26,7 +26,7 @@ Limits
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -68,6 +68,7 @@ class GlobalReasoning(AttentionBlock):
     claim = Claim.SIGNED
     formula: ClassVar[str] = "B = W_b x, V = W_s x Bᵀ, Z = W_g ReLU(A_g V + V);  y = x + BN(W Z B)"
     identity = None
+    note = "without_nonlinearity"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "nodes_in": Auxiliary(Kind.DESCRIPTORS, Claim.SIGNED),
         "nodes_out": Auxiliary(Kind.DESCRIPTORS, Claim.SIGNED),
@@ -100,7 +101,7 @@ class GlobalReasoning(AttentionBlock):
         found = self.nodes_out(self.transform(self.between(mixed)))
         return x + self.norm(self.extend((found @ attention).unflatten(2, x.shape[2:])))
 
-    def implied_rows(self, attention: Projection) -> PairwiseAffinity:
+    def implied_rows(self, attention: Projection, *x: Any) -> PairwiseAffinity:
         """Return B^T (I + A_g) B, as it would be without the ReLU and the bias between nodes."""
         taken = attention + self.mix.weight.squeeze(2) @ attention
         share = 1 / attention.shape[2] if self.mean else 1.0

@@ -31,13 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
+from models.affinity import PairwiseAffinity
 from models.decompositions import (
     KINDS,
     TINY,
@@ -76,10 +77,13 @@ class Rebuild(AttentionBlock):
     kind = Kind.ASSIGNMENT
     formula: ClassVar[str] = "C = coefficients(X, D);  X̃ = D Cᵀ"
     identity = None
+    noun = "basis"
 
     def __init__(self, way: Decomposition, heads: int) -> None:
         super().__init__()
         self.way, self.heads, self.claim = way, heads, way.claim
+        self.implied_claim = way.claim
+        self.note = "through_bases" if way.linear else "multiplied_bases"
 
     def _split(self, x: Float[Tensor, "batch dims item"]) -> Matrix:
         return x.unflatten(1, (self.heads, -1))
@@ -102,6 +106,13 @@ class Rebuild(AttentionBlock):
     ) -> Float[Tensor, "batch dims *item"]:
         """Return D C^T in the shape of x."""
         return (self._split(bases) @ attention.transpose(-2, -1)).reshape(x.shape)
+
+    def implied_rows(self, attention: Coefficients, *x: Any) -> PairwiseAffinity | None:
+        """Return C G^T with bases D = X G: exact; none where bases are no sums of places."""
+        items, _, given = x
+        if not self.way.linear or items.ndim != 4:
+            return None
+        return implied_rows(self.way, attention, given, self._split(items.flatten(2)))
 
 
 def implied_rows(

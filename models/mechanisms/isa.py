@@ -32,7 +32,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,6 +43,7 @@ from models.mechanism import (
     Claim,
     Derived,
     Kind,
+    Laid,
     Mechanism,
     Paper,
     Placement,
@@ -52,6 +53,8 @@ from models.mechanism import (
 from models.tokens import Feature, Result, conv_norm_relu, places, tokens
 
 Size = tuple[int, int]
+Host = Float[Tensor, "batch _ _ _"]
+"""a map before it was padded"""
 Groups = Int[Tensor, "group member"]
 AUTHORS_BLOCK = (8, 8)
 
@@ -118,13 +121,19 @@ class GroupAttention(AttentionBlock):
         self.value = nn.Conv2d(channels, value_dim, kernel_size=1, bias=False)
         self.project = conv_norm_relu(value_dim, out)
 
-    def attention_of(self, x: Feature) -> PairwiseAffinity:
+    def laid(self, *x: Tensor) -> Laid:
+        """Return where the padded map is: the one before, the second input, is in its middle."""
+        padded, before = ((each.shape[2], each.shape[3]) for each in x)
+        down, across = (b - a for a, b in zip(before, padded, strict=True))
+        return Laid(before, origin=(-(down // 2), -(across // 2)))
+
+    def attention_of(self, x: Feature, before: Host) -> PairwiseAffinity:
         """Return A as its factors and its groups."""
         query, key = tokens(self.query(x)), tokens(self.key(x))
         groups = self.groups_of((x.shape[2], x.shape[3]), self.block).to(x.device)
         return GroupedAffinity(query, key, groups, scale=query.shape[-1] ** -0.5)
 
-    def apply_attention(self, attention: PairwiseAffinity, x: Feature) -> Result:
+    def apply_attention(self, attention: PairwiseAffinity, x: Feature, before: Host) -> Result:
         """Return ReLU(BN(W A v))."""
         return self.project(places(attention.aggregate(tokens(self.value(x))), x))
 
@@ -153,7 +162,8 @@ class LongThenShort(nn.Module):
         down, across = -rows % self.block[0], -columns % self.block[1]
         top, left = down // 2, across // 2
         padded = F.pad(x, (left, across - left, top, down - top)) if down or across else x
-        reached = self.short(self.long(padded))
+        # The map before it was padded says where the padded one's places are.
+        reached = self.short(self.long(padded, x), x)
         return reached[:, :, top : top + rows, left : left + columns]
 
 

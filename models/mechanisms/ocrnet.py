@@ -58,6 +58,7 @@ class GatherRegions(AttentionBlock):
     """Return the mean feature of each region, by how much places are of it (Yuan et al., eq. 4)."""
 
     kind = Kind.GATHERING
+    noun = "region"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = "Mₖ = softmaxᵢ(mₖᵢ);  fₖ = Σᵢ Mₖᵢ xᵢ"
     identity = None
@@ -91,6 +92,7 @@ class RelateRegions(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
+    noun = "region"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = "wᵢ = softmaxₖ(φ(xᵢ) · ψ(fₖ) / √d);  yᵢ = ρ(Σₖ wᵢₖ δ(fₖ))"
     identity = None
@@ -141,6 +143,9 @@ class ObjectContext(nn.Module):
         dropout: share of channels dropped in training.
     """
 
+    implies: ClassVar[tuple[str, ...]] = ("relate", "gather")
+    implied_claim: ClassVar[Claim] = Claim.SIMPLEX
+    note: ClassVar[str] = "through_regions"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "objects": Auxiliary(Kind.DESCRIPTORS, Claim.SIGNED)
     }
@@ -154,6 +159,14 @@ class ObjectContext(nn.Module):
         self.relate = RelateRegions(channels, inner, bias)
         self.join = _layers(2 * channels, out, 1, bias)
         self.dropout = nn.Dropout2d(dropout)
+
+    def implied_rows(
+        self,
+        taken: Float[Tensor, "batch place region"],
+        gathered: Float[Tensor, "batch region place"],
+    ) -> LowRankAffinity:
+        """Return how much of each place reaches each place, through the regions."""
+        return implied_rows(gathered, taken)
 
     def forward(self, x: Feature, scores: Scores) -> Joined:
         """Return the joined features of x, given coarse scores of every region."""

@@ -41,6 +41,7 @@ from models.mechanism import (
     Claim,
     Derived,
     Kind,
+    Laid,
     Mechanism,
     Paper,
     Placement,
@@ -52,6 +53,8 @@ from models.tokens import places, tokens
 Feature = Float[Tensor, "batch channel row column"]
 Inner = Float[Tensor, "batch inner down across"]
 Mask = Float[Tensor, "batch offset row column"]
+Host = Float[Tensor, "batch _ _ _"]
+"""a map before it was shrunk"""
 Logits = Float[Tensor, "batch offset place"]
 
 
@@ -92,7 +95,7 @@ class PointwiseAttention(AttentionBlock):
     def _compact_logits(self, mask: Mask) -> Float[Tensor, "batch hearing speaking"]:
         return mask.flatten(2).transpose(1, 2)
 
-    def attention_of(self, x: Feature, mask: Mask) -> PairwiseAffinity:
+    def attention_of(self, x: Feature, mask: Mask, before: Host) -> PairwiseAffinity:
         """Return A; raises ValueError if a mask is not of the size that was said."""
         mask = self.mask(mask)
         size = (x.shape[2], x.shape[3])
@@ -119,7 +122,17 @@ class PointwiseAttention(AttentionBlock):
         rest = (-most).exp() / total
         return (powers / total).unsqueeze(1), rest
 
-    def apply_attention(self, attention: PairwiseAffinity, x: Feature, mask: Mask) -> Feature:
+    def laid(self, *x: Tensor) -> Laid:
+        """Return where the places of a shrunken map are: the middles of outer cells are kept."""
+        own, host = ((each.shape[2], each.shape[3]) for each in (x[0], x[-1]))
+        if own == host:
+            return Laid(host)
+        down, across = ((b - 1) / max(1, a - 1) for a, b in zip(own, host, strict=True))
+        return Laid(host, (down, across), origin=((1 - down) / 2, (1 - across) / 2))
+
+    def apply_attention(
+        self, attention: PairwiseAffinity, x: Feature, mask: Mask, before: Host
+    ) -> Feature:
         """Return A x / n."""
         return places(attention.aggregate(tokens(x)), x) / self.divisor
 
@@ -204,11 +217,12 @@ class PSA(nn.Module):
     def _branch(
         self, block: PointwiseAttention, x: Feature, reduce: nn.Module, predict: nn.Module
     ) -> Inner:
-        inner = reduce(x)
+        before = inner = reduce(x)
         if self.shrink > 1:
             rows, columns = ((side - 1) // self.shrink + 1 for side in x.shape[2:])
             inner = self._resized(inner, (rows, columns))
-        return block(inner, predict(inner))
+        # The map before it was shrunk says where the shrunken one's places are.
+        return block(inner, predict(inner), before)
 
     def context(self, x: Feature) -> Feature:
         """Return what places collected and were given, in as many channels as x has."""

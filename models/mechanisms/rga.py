@@ -169,6 +169,11 @@ class SpatialRelationGate(_RelationGate):
         super().__init__(channels, inner, places, related, down_ratio)
         self.grid = grid
 
+    def key_grid(self, rows: int, columns: int) -> tuple[int, int]:
+        """Return the rows and columns of the anchors that places are related to."""
+        grid = self.grid
+        return (rows, columns) if isinstance(grid, int) or prod(grid) == rows * columns else grid
+
     def attention_of(self, x: Feature) -> Float[Tensor, "batch 1 row column"]:
         """Return the gate, in 0..1; raises ValueError if x does not fit a grid that is a number."""
         size = x.shape[2:]

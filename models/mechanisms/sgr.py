@@ -66,6 +66,7 @@ class Vote(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
+    noun = "node"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = "Vᵢ = softmaxₙ(Waᵀ xᵢ);  H = ReLU(Vᵀ X Wps)"
     identity = None
@@ -112,6 +113,9 @@ class SymbolicReasoning(nn.Module):
         words: numbers of a word.
     """
 
+    implies: ClassVar[tuple[str, ...]] = ("vote",)
+    implied_claim: ClassVar[Claim] = Claim.POSITIVE
+    note: ClassVar[str] = "one_row_for_all"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "visual": Auxiliary(Kind.DESCRIPTORS, Claim.POSITIVE),
         "evolved": Auxiliary(Kind.DESCRIPTORS, Claim.POSITIVE),
@@ -138,6 +142,10 @@ class SymbolicReasoning(nn.Module):
         linked = links + torch.eye(len(links), dtype=links.dtype, device=links.device)
         root = linked.sum(dim=1).rsqrt()
         return root[:, None] * linked * root
+
+    def implied_rows(self, votes: Votes) -> LowRankAffinity:
+        """Return how much of each place reaches each place through nodes and graph."""
+        return implied_rows(votes, self.graph())
 
     def forward(self, x: Feature) -> Feature:
         visual = self.visual(self.vote(x))

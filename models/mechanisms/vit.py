@@ -29,10 +29,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.affinities.rollout import RolloutAffinity
 from models.affinity import PairwiseAffinity, ProductAffinity
 from models.mechanism import (
     AttentionBlock,
@@ -43,6 +44,7 @@ from models.mechanism import (
     Placement,
     Plug,
     Reference,
+    blocks_of,
 )
 from models.taps import listening
 
@@ -161,11 +163,14 @@ class MapEncoder(nn.Module):
         heads: of each.
     """
 
+    shortcuts: ClassVar[bool] = True
+
     def __init__(self, channels: int, layers: int = 2, heads: int = 4) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             *(MapEncoderLayer(channels, heads, 2 * channels) for _ in range(layers))
         )
+        self.passes = tuple(f"layers.{n}.attend" for n in range(layers))
 
     def forward(self, x: Feature) -> Feature:
         return self.layers(x)
@@ -190,6 +195,8 @@ class VisionTransformer(nn.Module):
     Raises:
         ValueError: if pictures cannot be cut, or nothing is left to make scores from.
     """
+
+    shortcuts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -217,6 +224,9 @@ class VisionTransformer(nn.Module):
         places = self.grid[0] * self.grid[1] + class_token
         self.positions = nn.Parameter(torch.randn(1, places, dim) * 0.02)
         self.layers = nn.ModuleList(EncoderLayer(dim, heads, hidden, bias) for _ in range(layers))
+        self.passes = tuple(f"layers.{n}.attend" for n in range(layers))
+        for block in blocks_of(self).values():
+            block.extra = ("class_token",) if class_token else ()
         self.norm = nn.LayerNorm(dim, eps=EPS)
         self.classify = nn.Linear(dim, classes)
 
@@ -247,30 +257,11 @@ class VisionTransformer(nn.Module):
         return self.classify(self.norm(patches.mean(dim=1))), tokens
 
 
-def rollout_rows(
-    layers: Sequence[PairwiseAffinity], queries: Int[Tensor, " n"]
-) -> Float[Tensor, "batch n token"]:
-    """Return rows of the rollout: whom queries hear through all layers; no matrix is built.
-
-    Args:
-        layers: the affinities of all layers, the first one first.
-        queries: indices of tokens.
-    """
-    batch, heads, tokens, _ = layers[-1].shape
-    row = F.one_hot(queries, tokens).to(layers[-1].rows(queries[:1]))
-    row = row.expand(batch, heads, -1, -1)
-    for affinity in reversed(layers):
-        heard = affinity.push(row).mean(dim=1, keepdim=True)
-        row = ((heard + row[:, :1]) / 2).expand(-1, heads, -1, -1)
-        row = row / row.sum(dim=3, keepdim=True)
-    return row[:, 0]
-
-
 class Rollout(nn.Module):
     """Return the rollout of all queries, for small pictures."""
 
     def forward(self, layers: Sequence[Any]) -> Float[Tensor, "batch token token"]:
-        return rollout_rows(layers, torch.arange(layers[0].shape[2]))
+        return RolloutAffinity(tuple(layers)).dense()[:, 0]
 
 
 class RolledOut(nn.Module):
