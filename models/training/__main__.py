@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from models import weights
-from models.training.cards import write_card
+from models.training.cards import rewrite_cost, write_card
 from models.training.kept import kept
 from models.training.loop import Run
 from models.training.recipes import RECIPES, Recipe
@@ -82,11 +82,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the checkpoints")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--cost", action="store_true", help="do not train: measure what stored networks cost"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
         for name in options.names:
-            print(train(RECIPES[name], options.data, options.runs, weights.weights_folder()))
+            if options.cost:
+                print(rewrite_cost(name, weights.weights_folder()))
+            else:
+                print(train(RECIPES[name], options.data, options.runs, weights.weights_folder()))
     except (ValueError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2

@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.cost import cost
 from models.mechanism import mechanisms
 from models.training.loop import Run
-from models.training.recipes import Recipe
+from models.training.recipes import RECIPES, Recipe
 from models.training.tasks import Task
 from models.training.trunks import TRAINED_AS
-from models.weights import WeightsError, read_card
+from models.weights import WeightsError, load, read_card
 
 _IMAGENETTE = {
     "name": "Imagenette selection of ImageNet, 128 px (pack cls_imagenette128)",
@@ -69,6 +70,7 @@ def write_card(
         "trained_parameters": sum(p.numel() for p in run.network.parameters() if p.requires_grad),
         "metric": metric,
         "plain": _plain(recipe, path.parent),
+        "cost": _cost(recipe, network, path.parent),
         "data": DATA[recipe.task]
         | {"pack": task.pack, "train": len(task.train), metric["split"]: metric["count"]},
         "classes": list(host.classes),
@@ -91,3 +93,27 @@ def _plain(recipe: Recipe, folder: Path) -> dict[str, Any] | None:
     except WeightsError:
         return None
     return {"name": plain.name, "metric": plain.metric, "parameters": plain.facts["parameters"]}
+
+
+def _cost(recipe: Recipe, network: nn.Module, folder: Path) -> dict[str, Any] | None:
+    # Counters take pictures of two senses: the page measures them on the visitor's own pair.
+    if recipe.plain is None or recipe.task == "count":
+        return None
+    try:
+        plain, _ = load(recipe.plain, folder)
+    except WeightsError:
+        return None
+    return cost(network, plain, TRAINED_AS[recipe.task].preprocessing.size)
+
+
+def rewrite_cost(name: str, folder: Path) -> Path:
+    """Measure what a stored network costs on this machine, and write that on its card.
+
+    Raises:
+        WeightsError: if the network, its card or the plain host cannot be read.
+    """
+    network, card = load(name, folder)
+    path = folder / f"{name}.json"
+    facts = card.facts | {"cost": _cost(RECIPES[name], network, folder)}
+    path.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return path
