@@ -10,6 +10,7 @@ from typing import Any
 from models.mechanism import mechanisms
 from models.weights import Card
 from vizattn.attention import Captured, Check
+from vizattn.cam.class_map import ClassMap, class_map_label
 from vizattn.texts import text
 
 _MEASURES = ("accuracy", "miou")
@@ -82,6 +83,8 @@ def metric_value(metric: Mapping[str, Any]) -> str:
 
 def site_label(language: str, captured: Captured) -> str:
     """Return where an attention is and of what kind; a path that no host has stays a path."""
+    if isinstance(captured, ClassMap):
+        return class_map_label(language, captured)
     path, _, count = captured.site.partition("#")
     where = path
     for pattern, key, values in _PLACES:

@@ -1,0 +1,167 @@
+"""From an analysis to its class maps: one more site, drawn, described and exported like others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.cam import formulas
+from models.mechanism import Claim, Kind
+from vizattn.analysis import Analysis, prepare
+from vizattn.cam import checks
+from vizattn.cam import drawn as drawn
+from vizattn.cam.class_map import PREFIX, ClassMap, name_of_class
+from vizattn.cam.layers import Observed, observe
+from vizattn.cam.layouts import grid_of
+from vizattn.cam.methods import METHODS, Progress, method_of
+from vizattn.cam.targets import Target, target_of
+from vizattn.texts import LANGUAGES, Refused
+
+
+class UnknownClass(Refused):
+    """The network knows no class of that name or number."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which class map is wanted.
+
+    Args:
+        method: one of ``vizattn.cam.methods.METHODS``.
+        target: index of a class; the predicted one by default.
+        layer: dotted path of a layer; found by default.
+    """
+
+    method: str
+    target: int | None = None
+    layer: str | None = None
+
+    @property
+    def site(self) -> str:
+        """Return the site under which the map stands: what was chosen is in its name."""
+        chosen = "" if self.target is None else f":{self.target}"
+        return f"{PREFIX}{self.method}{chosen}{'' if self.layer is None else f'@{self.layer}'}"
+
+    @classmethod
+    def read(cls, site: str) -> Asked | None:
+        """Return what a site asks for, or None where it is no class map's."""
+        if not site.startswith(PREFIX):
+            return None
+        rest, _, layer = site.removeprefix(PREFIX).partition("@")
+        method, _, target = rest.partition(":")
+        if method not in METHODS or not (target == "" or target.isdecimal()):
+            return None
+        return cls(method, int(target) if target else None, layer or None)
+
+
+def with_class_map(
+    analysis: Analysis,
+    method: str = "gradcam",
+    target: int | str | None = None,
+    layer: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Analysis:
+    """Return the same analysis with one site more, the last: a class activation map.
+
+    Its site is "cam.<method>", with ":<class>" and "@<layer>" where these were given. The network
+    runs once forward and back, a few more times for the checks, and for Score-CAM and Ablation-CAM
+    once for every channel of the layer.
+
+    Args:
+        analysis: the picture and the network.
+        method: one of ``vizattn.cam.methods.METHODS``.
+        target: name or index of a class; the predicted one by default.
+        layer: dotted path of a layer; the deepest that serves by default.
+        progress: hears how many passes are done of how many; what it raises ends the work.
+
+    Raises:
+        Refused: if there is no such method, class or layer, or the network has none that serves.
+    """
+    method_of(method)
+    asked = Asked(method, None if target is None else class_index(analysis, target), layer)
+    made = class_map(analysis, asked, progress)
+    others = tuple(each for each in analysis.sites if each.site != made.site)
+    return replace(analysis, sites=(*others, made))
+
+
+def with_named_map(analysis: Analysis, site: str | None) -> Analysis:
+    """Return an analysis with the class map that a site names; as it is where it names none."""
+    asked = Asked.read(site or "")
+    if asked is None or site in {each.site for each in analysis.sites}:
+        return analysis
+    return with_class_map(analysis, asked.method, asked.target, asked.layer)
+
+
+def class_map(
+    analysis: Analysis, asked: Asked, progress: Progress = lambda done, total: None
+) -> ClassMap:
+    """Return one class map of an analysis; see ``with_class_map``."""
+    method, network = method_of(asked.method), analysis.network.module
+    x = prepare(analysis.network, [analysis.picture], [analysis.framing])
+    seen = observe(network, x, chooser(asked.target), asked.layer)
+    raw = method.make(network, x, seen, progress)
+    found, remainder = checks.measured(network, x, seen, method, raw)
+    grid = grid_of(seen.features.layout, analysis.framing.input)
+    values = formulas.positive(raw)
+    return ClassMap(
+        site=asked.site,
+        block=type(network.get_submodule(seen.features.layer.path.partition("#")[0])).__name__,
+        kind=Kind.CLASS_MAP,
+        claim=Claim.POSITIVE,
+        formula=f"{method.formula};  drawn: relu(L)",
+        checks=(checks.finite(raw), *found, checks.geometry(analysis.framing, grid)),
+        values=values[0].float().cpu().numpy(),
+        raw=raw[0].float().cpu().numpy(),
+        grid=grid,
+        method=asked.method,
+        title=method.title,
+        target=_target_name(analysis, seen.target) if method.of_class else None,
+        layer=seen.features.layer,
+        score=seen.score,
+        remainder=remainder,
+    )
+
+
+def again(
+    network: torch.nn.Module, x: Float[Tensor, "1 3 row column"], made: ClassMap, target: Target
+) -> Float[Tensor, "row column"]:
+    """Return the map of the same method, class and layer in another network of the same shape."""
+    method = method_of(made.method)
+    seen = observe(network, x, lambda scores: target, made.layer.path)
+    return formulas.positive(method.make(network, x, seen, lambda done, total: None))[0]
+
+
+def chooser(target: int | None) -> Callable[[Tensor], Target]:
+    """Return what chooses the target from scores: a class, or the predicted one."""
+    return lambda scores: target_of(scores, target)
+
+
+def class_index(analysis: Analysis, named: int | str) -> int:
+    """Return the index of a class that is named in any language, or numbered.
+
+    Raises:
+        UnknownClass: if the network knows no such class.
+    """
+    classes = analysis.network.card.classes
+    for index, name in enumerate(classes):
+        spoken = {name_of_class(language, name).casefold() for language in LANGUAGES}
+        if str(named).casefold() in {name.casefold(), str(index), *spoken}:
+            return index
+    raise UnknownClass("trust.cam.unknown_class", target=named, known=", ".join(classes))
+
+
+def _target_name(analysis: Analysis, target: Target) -> str | None:
+    classes = analysis.network.card.classes
+    if target.index is None or target.index >= len(classes):
+        return None if target.index is None else str(target.index)
+    return classes[target.index]
+
+
+def observed(analysis: Analysis, layer: str | None = None) -> Observed:
+    """Return what a picture's pass shows of a layer; see ``vizattn.cam.layers.observe``."""
+    x = prepare(analysis.network, [analysis.picture], [analysis.framing])
+    return observe(analysis.network.module, x, layer=layer)
