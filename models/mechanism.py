@@ -77,8 +77,6 @@ class Kind(Enum):
     """what each place gathered, features and not weights: (batch, channel, row, column)"""
     CLASS_MAP = "class_map"
     """how much each place speaks for a class: (row, column); made from gradients, by no block"""
-    CLASS_MAP = "class_map"
-    """how much each place speaks for a class: (row, column); made from gradients, by no block"""
 
     @property
     def simplex_axes(self) -> tuple[int, ...]:
