@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from models.affinities.forms import Form, form_of
 from models.affinity import Factors, PairwiseAffinity
 from models.mechanism import Claim, Kind
 from vizattn.geometry import Grid
@@ -60,6 +61,11 @@ class Rows:
         with torch.inference_mode():
             rows = self._affinity.rows(torch.as_tensor(list(queries), dtype=torch.long))
         return rows[0].float().cpu().numpy()
+
+    def form(self) -> Form:
+        """Return what another program computes rows from."""
+        with torch.inference_mode():
+            return form_of(self._affinity)
 
     def factors(self) -> Factors | None:
         """Return the factors that a browser computes rows from; none where a matrix is stored."""

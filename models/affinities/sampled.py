@@ -63,6 +63,15 @@ class SampledAffinity(PairwiseAffinity):
             gathered = torch.addcmul(gathered, self.weights[:, :, index].unsqueeze(2), found)
         return gathered.transpose(2, 3)
 
+    def corners(
+        self,
+    ) -> Iterator[tuple[Int[Tensor, "batch point n"], Float[Tensor, "batch point n"]]]:
+        """Give each of the four cells around all points and how near it is.
+
+        What is outside has the number of keys as its index.
+        """
+        return self._corners(self.points)
+
     def _corners(
         self, points: Float[Tensor, "batch point n 2"]
     ) -> Iterator[tuple[Int[Tensor, "batch point n"], Float[Tensor, "batch point n"]]]:
