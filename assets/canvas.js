@@ -7,10 +7,10 @@ import { speaker } from "./canvas/format.js";
 import { cellAt, moved, toModel } from "./canvas/grids.js";
 import { segmentationOf } from "./canvas/prediction.js";
 import { benchmarkRow } from "./canvas/rows.js";
-import { openSite } from "./canvas/sites/index.js";
+import { openSite, withViews } from "./canvas/sites/index.js";
 import { inLanguage } from "./canvas/spoken.js";
 import {
-  firstState, selectionOf, siteOf, startPlace, validHead, withSelection,
+  faceOf, firstState, selectionOf, siteOf, startPlace, validHead, withSelection,
 } from "./canvas/state.js";
 
 const SETTLED = 200;
@@ -55,12 +55,15 @@ class Instrument {
         choose: (place) => place && this.togglePin(place),
         move: (columns, rows) => this.movePointer(columns, rows),
         toggle: () => this.payload && this.togglePin(this.cursor(), true),
-        unpin: () => this.set({ pin: null, keyboard: true }, true),
+        unpin: () => this.set({ pin: null, token: null, keyboard: true }, true),
       },
       controls: {
         change: (part) => this.set(part, true),
         chooseSite: (path) => this.chooseSite(path),
         chooseHead: (head) => this.set({ head }, true),
+        chooseToken: (token) => this.set({ token, keyboard: true }),
+        chooseFace: (face) => this.set({ face, channel: null, channelPointed: null }),
+        chooseStep: (path) => this.chooseStep(path),
         reset: () => this.reset(),
         projector: () => this.setProjector(!this.desk.projecting),
       },
@@ -68,6 +71,7 @@ class Instrument {
         pointChannel: (channel) => this.set({ channelPointed: channel }),
         chooseChannel: (channel) => this.toggleChannel(channel, "channelPointed"),
         pointRow: (channel) => this.set({ rowPointed: channel }),
+        pointCell: (row, column) => this.set({ rowPointed: row, channelPointed: column }),
         chooseRow: (channel) => this.toggleChannel(channel, "rowPointed"),
         moveRow: (channel) => this.set(
           this.state.channel === null ? { rowPointed: channel } : { channel }, true),
@@ -81,7 +85,7 @@ class Instrument {
 
   /** The site on show. */
   get site() {
-    return this.siteAt(this.state.site);
+    return this.siteAt(this.state.site, this.state);
   }
 
   /** The numbers on show as a plain array: a row of weights, a map, or a gate. */
@@ -102,7 +106,7 @@ class Instrument {
 
   /** Take the payload's words of the language on show. */
   translate() {
-    this.payload = this.sent && inLanguage(this.sent, this.language);
+    this.payload = this.sent && withViews(inLanguage(this.sent, this.language));
     this.sites.clear();
     if (!this.payload) return;
     const { framing, picture, prediction } = this.payload;
@@ -192,7 +196,7 @@ class Instrument {
     if (!grid) return;
     const cell = (at) => cellAt(grid, toModel(this.payload.framing, at));
     const same = this.state.pin && cell(this.state.pin) === cell(place);
-    this.set({ pin: same ? null : place, asked: place, pointer: place, keyboard }, true);
+    this.set({ pin: same ? null : place, asked: place, pointer: place, token: null, keyboard }, true);
   }
 
   toggleChannel(channel, pointed) {
@@ -203,7 +207,13 @@ class Instrument {
   chooseSite(path) {
     const { heads } = siteOf(this.payload, path);
     const head = validHead(this.state.head, heads ?? 1);
-    this.set({ site: path, head, channel: null, channelPointed: null, rowPointed: null }, true);
+    const none = { channel: null, channelPointed: null, rowPointed: null, face: null };
+    this.set({ site: path, head, ...none }, true);
+  }
+
+  /** Another step of the same block: all that is chosen or pointed at stays. */
+  chooseStep(path) {
+    this.set({ site: path }, true);
   }
 
   reset() {
@@ -247,11 +257,12 @@ class Instrument {
   }
 
   /** Sites are opened when they are first needed, and kept. */
-  siteAt(path) {
-    if (!this.sites.has(path)) {
-      this.sites.set(path, openSite(siteOf(this.payload, path), this.scene));
-    }
-    return this.sites.get(path);
+  siteAt(path, state = {}) {
+    const site = siteOf(this.payload, path);
+    const face = faceOf(site, state);
+    const name = `${face} ${path}`;
+    if (!this.sites.has(name)) this.sites.set(name, openSite(site, this.scene, face));
+    return this.sites.get(name);
   }
 }
 

@@ -41,8 +41,9 @@ window.ready = true;
 
 
 def encoded(values: np.ndarray) -> str:
-    """Return an array as base64 of little-endian float32, or of uint8 where it is that."""
-    kind = np.uint8 if values.dtype == np.uint8 else np.dtype("<f4")
+    """Return an array as base64 of little-endian float32; uint8 and int32 stay what they are."""
+    kinds = {np.dtype(np.uint8): np.dtype(np.uint8), np.dtype(np.int32): np.dtype("<i4")}
+    kind = kinds.get(values.dtype, np.dtype("<f4"))
     return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
 
 
@@ -66,16 +67,83 @@ def place_site(
     normaliser: str = "softmax", scale: float = 1.0, path: str = "context",
 ) -> Payload:  # fmt: skip
     """Return a place affinity from factors (head, place, dim)."""
-    claim = {"softmax": "simplex", "mean": "signed", "relu_mean": "positive"}[normaliser]
+    claim = {"softmax": "simplex", "relu_mean": "positive"}.get(normaliser, "signed")
+    form = product(query, key, normaliser, scale)
+    return rows_site(form, query_grid, key_grid, claim, path, query.shape[0])
+
+
+def product(
+    query: np.ndarray, key: np.ndarray, normaliser: str = "softmax", scale: float = 1.0
+) -> Payload:
+    """Return the form of rows that are made from factors (head, place, dim)."""
+    return {"form": "product", "normaliser": normaliser, "scale": scale, "dim": query.shape[2],
+            "query": encoded(query), "key": encoded(key)}  # fmt: skip
+
+
+def sparse(keys: np.ndarray, weights: np.ndarray) -> Payload:
+    """Return the form of rows over listed keys: keys (head or 1, query, count), -1 is none."""
+    return {"form": "sparse", "count": weights.shape[2], "keys": encoded(keys.astype(np.int32)),
+            "weights": encoded(weights)}  # fmt: skip
+
+
+def regions(boxes: np.ndarray) -> Payload:
+    """Return that keys stand for areas: boxes (key, 4) in cells."""
+    return {"regions": {"count": len(boxes), "cells": encoded(boxes)}}
+
+
+def rows_site(
+    form: Payload, query_grid: Payload, key_grid: Payload, claim: str = "simplex",
+    path: str = "context", heads: int = 1, **more: Any,
+) -> Payload:  # fmt: skip
+    """Return rows in one of their forms."""
     return {
-        "path": path, "title": path, "kind": "place_affinity", "claim": claim,
-        "formula": "aᵢⱼ = softmaxⱼ(s qᵢ·kⱼ)",
-        "shape": f"{query.shape[0]} × {query.shape[1]} × {key.shape[1]} (head, query, key)",
+        "path": path, "title": path, "kind": "place_affinity", "view": "rows", "claim": claim,
+        "formula": "aᵢⱼ = softmaxⱼ(s qᵢ·kⱼ)", "shape": f"{heads} (head, query, key)",
         "checks": [check("sum", 1.2e-7, 1e-4)],
-        "query_grid": query_grid, "key_grid": key_grid, "heads": query.shape[0],
-        "affinity": {"normaliser": normaliser, "scale": scale, "dim": query.shape[2],
-                     "query": encoded(query), "key": encoded(key)},
+        "query_grid": query_grid, "key_grid": key_grid, "heads": heads, "affinity": form,
+        "extra": [], "bands": 1,
+    } | more  # fmt: skip
+
+
+def maps_of(values: np.ndarray, grid: Payload, name: str, signed: bool = False) -> Payload:
+    """Return several maps (map, row, column) with their means."""
+    return {
+        "maps": {"count": len(values), "grid": grid, "values": encoded(values), "name": name,
+                 "labels": None, "signed": signed},
+        "summary": encoded(values.mean((1, 2))),
     }  # fmt: skip
+
+
+def plain_site(kind: str, view: str, claim: str, path: str, **contents: Any) -> Payload:
+    """Return a site of any view."""
+    return {
+        "path": path, "title": path, "kind": kind, "view": view, "claim": claim,
+        "formula": "y = f(g(x), x)", "shape": "1 × 2", "checks": [check("claim", 0.0, 1e-4)],
+    } | contents  # fmt: skip
+
+
+def edges_site(values: np.ndarray, axis: str, grid: Payload, path: str) -> Payload:
+    """Return a gate (channel, line) of the height or of the width."""
+    channels, length = values.shape
+    return plain_site(f"{axis}_gate", "edges", "unit", path, edges={
+        "axis": axis, "channels": channels, "length": length, "values": encoded(values),
+        "grid": grid})  # fmt: skip
+
+
+def table_site(values: np.ndarray, path: str, signed: bool = True, **more: Any) -> Payload:
+    """Return a table (row, column) of nodes."""
+    table = {
+        "rows": len(values), "columns": values.shape[1], "values": encoded(values),
+        "row_axis": "node", "column_axis": "channel", "row_labels": None, "column_labels": None,
+        "signed": signed,
+    }  # fmt: skip
+    return plain_site("descriptors", "table", "signed", path, table=table) | more
+
+
+def bars_site(values: np.ndarray, labels: list[str] | None, path: str) -> Payload:
+    """Return values with names."""
+    return plain_site("expert_gate", "bars", "unit", path, bars={
+        "values": encoded(values), "labels": labels, "axis": "expert"})  # fmt: skip
 
 
 def check(name: str, value: float, limit: float) -> Payload:
@@ -87,7 +155,7 @@ def check(name: str, value: float, limit: float) -> Payload:
 def gate_site(values: np.ndarray, activation: np.ndarray, grid: Payload, path: str) -> Payload:
     """Return a channel gate: values (c), activation (c, rows, columns)."""
     return {
-        "path": path, "title": path, "kind": "channel_gate", "claim": "unit",
+        "path": path, "title": path, "kind": "channel_gate", "view": "channels", "claim": "unit",
         "formula": "z = σ(W₂ δ(W₁ GAP(x)))", "shape": f"{values.size} (channel)",
         "checks": [check("range", 0.0, 0.0)],
         "gate": {"channels": values.size, "values": encoded(values)},
@@ -98,7 +166,8 @@ def gate_site(values: np.ndarray, activation: np.ndarray, grid: Payload, path: s
 def matrix_site(matrix: np.ndarray, activation: np.ndarray, grid: Payload, path: str) -> Payload:
     """Return a channel affinity: matrix (c, c), activation (c, rows, columns)."""
     return {
-        "path": path, "title": path, "kind": "channel_affinity", "claim": "simplex",
+        "path": path, "title": path, "kind": "channel_affinity", "view": "matrix",
+        "claim": "simplex",
         "formula": "aᵢⱼ = softmaxⱼ(maxⱼ(xᵢ·xⱼ) − xᵢ·xⱼ)",
         "shape": f"{len(matrix)} × {len(matrix)} (query, key)",
         "checks": [check("sum", 2e-3, 1e-4)],
@@ -110,7 +179,7 @@ def matrix_site(matrix: np.ndarray, activation: np.ndarray, grid: Payload, path:
 def map_site(values: np.ndarray, grid: Payload, path: str) -> Payload:
     """Return a spatial gate: values (rows, columns)."""
     return {
-        "path": path, "title": path, "kind": "spatial_gate", "claim": "unit",
+        "path": path, "title": path, "kind": "spatial_gate", "view": "map", "claim": "unit",
         "formula": "m = σ(conv₇ₓ₇([mean(x); max(x)]))",
         "shape": f"1 × {values.shape[0]} × {values.shape[1]}", "checks": [],
         "map": {"grid": grid, "values": encoded(values)},

@@ -1,10 +1,12 @@
-// A bar for every channel, sorted by weight, with an axis; a slider for keyboard and screen reader.
+// A bar for every channel (or map, class, expert) with an axis; a slider for keys and screen readers.
 
 import { h, sharpen } from "./dom.js";
 import { number } from "./format.js";
 
 const NARROWEST = 4;
 const TOP = 6;
+const NAMES = 18;
+const NARROWEST_NAME = 34;
 
 export class Bars {
   /** act: {pointChannel(channel | null), chooseChannel(channel)} */
@@ -56,7 +58,7 @@ export class Bars {
     event.preventDefault();
   }
 
-  /** view: {values, order, high, shown, pinned, caption, label} */
+  /** view: {values, order, low, high, shown, pinned, names, caption, label} */
   show(view) {
     Object.assign(this, { order: view.order, shown: view.shown });
     this.caption.textContent = view.caption;
@@ -64,34 +66,59 @@ export class Bars {
     const said = { "aria-label": view.label, "aria-valuemax": view.order.length,
       "aria-valuenow": rank + 1, "aria-valuetext": view.caption };
     for (const [name, value] of Object.entries(said)) this.slider.setAttribute(name, value);
-    [view.high, view.high / 2, 0].forEach((value, i) => {
+    const { low = 0, high } = view;
+    [high, (low + high) / 2, low].forEach((value, i) => {
       this.axis[i].textContent = value === 1 ? "1" : number(value, value === 0.5 ? 1 : 2);
     });
     this.draw(view);
   }
 
-  draw({ values, order, high, shown, pinned }) {
+  draw({ values, order, low = 0, high, shown, pinned, names }) {
     const height = this.scroll.clientHeight;
     const room = this.scroll.clientWidth;
     if (room === 0 || height === 0) return;
     const width = Math.max(room, order.length * NARROWEST);
+    const named = Boolean(names) && width / order.length >= NARROWEST_NAME;
+    this.root.classList.toggle("va-named", named);
     this.slider.style.width = `${width}px`;
     const { context, ratio } = sharpen(this.canvas, width, height);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const style = getComputedStyle(this.root);
     const step = width / order.length;
     const gap = step > 6 ? 2 : 1;
-    const full = height - TOP;
+    const full = height - TOP - (named ? NAMES : 0);
+    const span = Math.max(high - low, 1e-12);
+    const at = (value) => Math.min(Math.max((value - low) / span, 0), 1);
+    const ground = at(0);
     context.fillStyle = style.getPropertyValue("--va-line");
     for (const part of [0, 0.5]) context.fillRect(0, TOP + full * part, width, 1);
     const plain = style.getPropertyValue("--va-bar-ink");
     const accent = style.getPropertyValue("--va-accent");
     order.forEach((channel, rank) => {
       const marked = channel === shown || channel === pinned;
-      const tall = Math.max(full * Math.min(Math.max(values[channel], 0) / high, 1), 1);
+      const [from, to] = [ground, at(values[channel])].sort((a, b) => a - b);
       context.fillStyle = marked ? accent : plain;
-      context.fillRect(rank * step, TOP + full - tall, Math.max(step - gap, 1.5), tall);
+      context.fillRect(rank * step, TOP + full * (1 - to), Math.max(step - gap, 1.5),
+        Math.max(full * (to - from), 1));
       if (marked) context.fillRect(rank * step - 1, 0, Math.max(step - gap, 1.5) + 2, 3);
     });
+    if (named) this.drawNames(context, { order, names, shown, step, height, style });
   }
+
+  /** Names under their bars, cut where they are longer than these. */
+  drawNames(context, { order, names, shown, step, height, style }) {
+    context.font = `${style.getPropertyValue("--va-small")} ${style.fontFamily}`;
+    context.textBaseline = "bottom";
+    order.forEach((index, rank) => {
+      context.fillStyle = style.getPropertyValue(index === shown ? "--va-accent" : "--va-quiet");
+      context.fillText(shortened(context, names[index], step - 6), rank * step, height);
+    });
+  }
+}
+
+function shortened(context, name, room) {
+  if (context.measureText(name).width <= room) return name;
+  let kept = name;
+  while (kept.length > 1 && context.measureText(`${kept}…`).width > room) kept = kept.slice(0, -1);
+  return `${kept}…`;
 }

@@ -17,6 +17,12 @@ export function decodeFloats(text) {
   return values;
 }
 
+/** Decode base64 of little-endian int32. */
+export function decodeIntegers(text) {
+  const bytes = decodeBytes(text);
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+}
+
 let halves = null;
 
 /** Decode little-endian float16 bytes to float32. */

@@ -14,19 +14,27 @@ export class ColourBar {
     this.low = h("span");
     this.middle = h("span", { class: "va-bar-middle" });
     this.high = h("span");
+    this.beside = h("ul", { class: "va-bar-beside", hidden: true });
     this.label = h("span", { class: "va-bar-label" });
     this.note = h("span", { class: "va-bar-note" });
     this.root = h("div", { class: "va-bar" },
-      h("div", { class: "va-bar-track" }, this.canvas, this.ticks, this.pointer),
-      h("div", { class: "va-bar-numbers" }, this.low, this.middle, this.high),
+      h("div", { class: "va-bar-top" },
+        h("div", { class: "va-bar-scale" },
+          h("div", { class: "va-bar-track" }, this.canvas, this.ticks, this.pointer),
+          h("div", { class: "va-bar-numbers" }, this.low, this.middle, this.high)),
+        this.beside),
       h("div", { class: "va-bar-words" }, this.label, this.note));
   }
 
-  /** Show a scale: legend = {label, ticks: [{value, label}]}, note = how cells are drawn. */
+  /**
+   * Show a scale: legend = {label, ticks: [{value, label}], beside: [{name, value}] (keys that are
+   * no places)}, note = how cells are drawn.
+   */
   show(scale, look, legend, note) {
     this.root.classList.remove("va-idle");
     this.scale = scale;
     this.colours(scale, look);
+    this.showBeside(legend.beside ?? [], look);
     this.low.textContent = number(scale.low);
     this.middle.textContent = scale.signed ? number((scale.low + scale.high) / 2) : "";
     this.high.textContent = number(scale.high);
@@ -38,9 +46,20 @@ export class ColourBar {
         h("span", { style: `--va-at: ${100 * position(scale, tick.value)}%` }, tick.name)]));
   }
 
+  showBeside(entries, { table }) {
+    this.beside.hidden = entries.length === 0;
+    this.beside.replaceChildren(...entries.map(({ name, value }) => {
+      const at = 3 * Math.round(255 * position(this.scale, value));
+      return h("li", {}, h("i", { class: "va-swatch", "aria-hidden": "true",
+        style: `background: rgb(${table.subarray(at, at + 3).join(" ")})` }),
+      h("span", {}, name), h("span", { class: "va-value" }, number(value)));
+    }));
+  }
+
   /** Keep the place of the bar while there is nothing to show. */
   hide(words = "") {
     this.root.classList.add("va-idle");
+    this.beside.hidden = true;
     this.label.textContent = words;
     this.note.textContent = "";
   }

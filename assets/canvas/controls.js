@@ -6,12 +6,21 @@ import { button, choice, menu, options, press } from "./fields.js";
 const HOLD = 350;
 
 export class Controls {
-  /** act: {change(part of the state), chooseSite(path), chooseHead(head), reset(), projector()} */
+  /**
+   * act: {change(part of the state), chooseSite(path), chooseHead(head), chooseToken(index | null),
+   * chooseFace(face), reset(), projector()}
+   */
   constructor(act) {
     this.act = act;
     this.site = menu("site", (value) => act.chooseSite(value));
     this.head = menu("head", (value) => act.chooseHead(value === "mean" ? value : +value));
     this.colormap = menu("colormap", (value) => act.change({ colormap: value }));
+    this.tokenLabel = h("span");
+    this.tokens = h("span", { class: "va-segments" });
+    this.token = h("div", { class: "va-choice va-tokens", role: "group" }, this.tokenLabel,
+      this.tokens);
+    this.face = choice("face", ["rows", "maps"], (value) => act.chooseFace(value));
+    this.face.root.classList.add("va-face");
     this.scale = choice("scale", ["row", "fixed"], (value) => act.change({ scale: value }));
     this.cells = choice("cells", ["cells", "smooth"],
       (value) => act.change({ smooth: value === "smooth" }));
@@ -24,7 +33,7 @@ export class Controls {
     this.projector = button(() => act.projector());
     this.projector.classList.add("va-larger");
     this.above = h("div", { class: "va-controls" }, this.site.root, this.head.root,
-      h("span", { class: "va-space" }), this.projector, this.classes, this.attention);
+      this.token, h("span", { class: "va-space" }), this.projector, this.classes, this.attention);
     this.below = h("div", { class: "va-controls" }, this.scale.root, this.cells.root,
       this.colormap.root,
       h("label", { class: "va-field va-slider" }, this.opacityLabel, this.opacity),
@@ -62,7 +71,10 @@ export class Controls {
     for (const name of ["site", "head", "colormap", "scale", "cells"]) {
       this[name].label.textContent = say(`control.${name}`);
     }
-    for (const name of ["scale", "cells"]) {
+    this.tokenLabel.textContent = say("control.token");
+    this.token.setAttribute("aria-label", say("control.token"));
+    this.face.label.textContent = say("control.face");
+    for (const name of ["scale", "cells", "face"]) {
       this[name].root.setAttribute("aria-label", say(`control.${name}`));
       for (const button of this[name].buttons) {
         button.textContent = say(`control.${name}_${button.dataset.value}`);
@@ -80,7 +92,9 @@ export class Controls {
 
   /** Fill the menus from a payload. */
   fill(payload, maps, say) {
-    options(this.site.select, payload.sites.map((site) => [site.path, site.title]));
+    options(this.site.select, payload.sites.map((site) => [site.path,
+      site.part_of ? `\u2003\u21b3 ${site.title}` : site.title]));
+    this.placeWord = say("control.token_place");
     this.maps = maps;
     this.site.root.hidden = payload.sites.length < 2;
     this.classes.hidden = payload.prediction?.kind !== "segment";
@@ -89,8 +103,10 @@ export class Controls {
   }
 
   /** Show a state; `signed` is the map that signed rows always have, else null. */
-  show(state, heads, signed) {
+  show(state, site, signed) {
+    const { heads } = site;
     this.state = state;
+    this.showTokens(site.extra ?? [], site.token?.(state) ?? null);
     this.site.select.value = state.site;
     this.head.root.hidden = heads < 2;
     const all = ["mean", ...Array.from({ length: heads }, (_, i) => i)];
@@ -105,6 +121,24 @@ export class Controls {
     press(this.cells.buttons, state.smooth ? "smooth" : "cells");
     this.attention.setAttribute("aria-pressed", String(attentionShown(state)));
     this.classes.setAttribute("aria-pressed", String(state.classes));
+  }
+
+  /** Whose row is on show: that of the place pointed at, or that of a token that is none. */
+  showTokens(extra, chosen) {
+    this.token.hidden = extra.length === 0;
+    const words = [this.placeWord, ...extra];
+    if (this.tokens.dataset.words !== JSON.stringify(words)) {
+      this.tokens.dataset.words = JSON.stringify(words);
+      this.tokens.replaceChildren(...words.map((word, i) => h("button", { type: "button",
+        "data-value": i - 1, onclick: () => this.act.chooseToken(i > 0 ? i - 1 : null) }, word)));
+    }
+    press([...this.tokens.children], String(chosen ?? -1));
+  }
+
+  /** Show in which ways the site can be shown, and in which it is. */
+  showFaces(faces, face) {
+    this.face.root.classList.toggle("va-away", faces.length < 2);
+    press(this.face.buttons, face);
   }
 
   /** Show whether the projector mode is on. */

@@ -8,6 +8,9 @@ import { Facts } from "./facts.js";
 import { number, percent } from "./format.js";
 import { Matrix } from "./matrix.js";
 import { Stage } from "./stage.js";
+import { facesOf, faceOf } from "./state.js";
+import { Stepper } from "./stepper.js";
+import { seriesOf } from "./steps.js";
 import { Strip } from "./strip.js";
 
 const SIGNED_MAP = "RdBu_r";
@@ -22,6 +25,8 @@ export class Desk {
     this.bars = new Bars(acts.channels);
     this.matrix = new Matrix(acts.channels);
     this.strip = new Strip(acts.strip);
+    this.stepper = new Stepper(acts.controls);
+    this.ways = h("div", { class: "va-ways" }, this.controls.face.root, this.stepper.root);
     this.facts = new Facts();
     this.busyText = h("span");
     this.busy = h("div", { class: "va-busy", role: "status" }, h("i"), this.busyText);
@@ -30,7 +35,8 @@ export class Desk {
     this.stage.frame.setAttribute("aria-describedby", this.help.id);
     this.place = h("div", { class: "va-stage" }, this.stage.root, this.busy,
       h("div", { class: "va-detail" }, this.matrix.root, this.bars.root));
-    this.middle = h("div", { class: "va-middle" }, this.controls.above, this.place, this.readout,
+    this.middle = h("div", { class: "va-middle" }, this.controls.above, this.place, this.ways,
+      this.readout,
       this.bar.root, this.controls.below, this.strip.root, this.help);
     this.root = h("div", { class: "va va-vacant" },
       h("div", { class: "va-columns" }, this.middle, this.facts.root));
@@ -66,6 +72,11 @@ export class Desk {
     const maps = Object.keys(this.palettes).filter((name) => name !== SIGNED_MAP);
     this.mask = scene.segmentation?.image() ?? null;
     this.segmentation = scene.segmentation;
+    this.series = seriesOf(payload.sites);
+    // The line is kept for all sites where one needs it, so that nothing jumps between them.
+    const ways = this.series.size > 0 || payload.sites.some((site) => facesOf(site).length > 1);
+    this.root.classList.toggle("va-with-ways", ways);
+    this.ways.hidden = !ways;
     this.controls.fill(payload, maps, say);
     this.facts.fill(payload, say);
     this.strip.fill(payload, say);
@@ -98,7 +109,7 @@ export class Desk {
   draw(site, state, say) {
     this.showSite(site, state, say);
     const frame = site.frame(state);
-    this.controls.show(state, site.heads, frame?.scale.signed ? SIGNED_MAP : null);
+    this.controls.show(state, site, frame?.scale.signed ? SIGNED_MAP : null);
     const pointed = site.pointed(state);
     this.drawPicture(frame, pointed, site, state, say);
     this.drawChannels(site, state, say);
@@ -113,6 +124,8 @@ export class Desk {
     this.shown = site;
     this.middle.dataset.detail = site.detail;
     this.facts.showSite(site.site, say);
+    this.controls.showFaces(facesOf(site.site), faceOf(site.site, state));
+    this.stepper.show(this.series.get(state.site), say);
     this.strip.mark(state.site);
   }
 
@@ -122,32 +135,36 @@ export class Desk {
     const mask = state.classes ? this.mask : null;
     const on = state.attention || state.classes;
     this.stage.paint(on ? frame : null, look, on ? mask : null);
-    const outlined = pointed && state.pointer && (state.pin || !frame?.query);
-    this.stage.outline(frame?.query, Boolean(state.pin), outlined ? pointed.box : null);
+    const outlined = pointed && state.pointer && (state.pin || !frame?.query || pointed.areas);
+    this.stage.outline({ query: frame?.query, others: frame?.others, pinned: Boolean(state.pin),
+      pointed: outlined ? pointed.boxes : [], reach: on && !mask ? frame?.reach : null });
     if (!on || mask) this.bar.hide(say(mask ? "bar.classes" : "bar.hidden"));
     else if (frame) {
       const { rows, columns } = frame.grid;
       const note = say(state.smooth ? "bar.smooth" : "bar.cells", { rows, columns });
       this.bar.show(frame.scale, look, site.legend(state, say), note);
-    } else this.bar.hide(say("bar.none"));
+    } else this.bar.hide(say(site.pointerGrid ? "bar.none" : "bar.no_place"));
     this.bar.point(pointed && frame && on && !mask ? pointed.value : null);
   }
 
   drawChannels(site, state, say) {
     if (site.detail !== "none") this.bars.show(site.bars(state, say));
-    if (site.detail !== "matrix") return;
+    if (site.detail !== "matrix" && site.detail !== "table") return;
     const view = site.matrixView(state, say);
     this.matrix.show(view, this.tableOf(view.scale, state));
   }
 
   readoutText(pointed, site, state, say) {
     const at = state.pointer ?? state.pin;
-    if (!pointed || !at) return say(site.detail === "none" ? "readout.hint" : "readout.bars");
+    if (!pointed || !at) return site.hint?.(say) ?? say("readout.hint");
     const words = { x: Math.floor(at[0]), y: Math.floor(at[1]), row: pointed.cell[0],
-      column: pointed.cell[1], value: number(pointed.value) };
-    const parts = [say("readout.place", words),
-      say(pointed.activation ? "readout.activation" : "readout.value", words)];
+      column: pointed.cell[1], value: number(pointed.value), name: pointed.of?.(say) };
+    const parts = [say(pointed.where ?? "readout.place", words),
+      say(pointed.reads ?? (pointed.of ? "readout.map" : "readout.value"), words)];
     if (pointed.times !== null) parts.push(say("readout.times", { times: number(pointed.times, 2) }));
+    if (pointed.areas) {
+      parts.push(say("readout.areas", { weights: pointed.areas.map((one) => number(one)).join(", ") }));
+    }
     const under = this.segmentation?.at(at);
     if (under) {
       parts.push(under.confidence === null ? under.label

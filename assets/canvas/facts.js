@@ -2,8 +2,15 @@
 
 import { h, mark } from "./dom.js";
 import { number, percent } from "./format.js";
+import { isComposed } from "./groups.js";
 
 const LEAST_SHARE = 0.0005;
+/** Over what the values of a kind sum to 1, where that is not a row. */
+const SUMS_OVER = {
+  spatial_gate: "places", feature_gate: "places", assignment: "maps", gathering: "places",
+  modality_gate: "maps", branch_gate: "branches", expert_gate: "all", rotated_gate: "all",
+  height_gate: "places", width_gate: "places", channel_gate: "all", presence: "all",
+};
 
 export class Facts {
   constructor() {
@@ -44,9 +51,11 @@ export class Facts {
     this.put("site", say("facts.site"),
       h("p", { class: "va-strong" }, site.title),
       h("p", {}, say(`kind.${site.kind}`)),
+      isComposed(site) ? h("p", {}, say("facts.composed")) : null,
       site.formula ? h("p", { class: "va-formula" }, site.formula) : null,
+      site.note ? h("p", { class: "va-note" }, site.note) : null,
       h("p", { class: "va-quiet" }, say("facts.shape", { shape: site.shape })),
-      h("p", { class: "va-quiet" }, say(`claim.${site.claim}`)));
+      h("p", { class: "va-quiet" }, say(claimKey(site))));
     this.put("checks", say("facts.checks"), (site.checks ?? []).map((check) => checkRow(check, say)));
   }
 
@@ -80,6 +89,11 @@ export class Facts {
     this.said.textContent = text;
     if (aloud) this.live.textContent = text;
   }
+}
+
+function claimKey({ kind, claim }) {
+  return claim === "simplex" && SUMS_OVER[kind] ? `claim.simplex_${SUMS_OVER[kind]}`
+    : `claim.${claim}`;
 }
 
 export function swatch(colour) {

@@ -16,6 +16,7 @@ const NORMALISERS = {
   mean(row) {
     multiply(row, 1 / row.length);
   },
+  none() {},
   relu_mean(row) {
     for (let j = 0; j < row.length; j += 1) if (row[j] < 0) row[j] = 0;
     multiply(row, 1 / row.length);
@@ -56,21 +57,34 @@ export function headRow(factors, head, index, out) {
   return out;
 }
 
-/** Row of a head, or the mean of the rows of all heads where head is "mean". */
-export function rowOf(factors, heads, head, index) {
-  const out = new Float32Array(factors.keys);
-  if (head !== "mean") return headRow(factors, head, index, out);
-  const one = new Float32Array(factors.keys);
-  for (let which = 0; which < heads; which += 1) {
-    headRow(factors, which, index, one);
-    for (let j = 0; j < out.length; j += 1) out[j] += one[j] / heads;
-  }
-  return out;
-}
+/** Normalisers that take sums to sums, so that rows can be mixed before they are computed. */
+const LINEAR = new Set(["mean", "none"]);
 
-/** Whether a normaliser is known here. */
-export function knowsNormaliser(name) {
-  return Object.hasOwn(NORMALISERS, name);
+/**
+ * Add weights (query) times the rows of one head to `out`. Where the normaliser lets it be, the
+ * queries are mixed first: one row's work for all of them.
+ */
+export function pushRows(factors, head, weights, out) {
+  const { query, dim, queries, normaliser } = factors;
+  const row = new Float32Array(out.length);
+  if (!LINEAR.has(normaliser)) {
+    for (let index = 0; index < weights.length; index += 1) {
+      if (weights[index] === 0) continue;
+      headRow(factors, head, index, row);
+      for (let j = 0; j < out.length; j += 1) out[j] += weights[index] * row[j];
+    }
+    return;
+  }
+  const mixed = new Float32Array(dim);
+  for (let index = 0, at = head * queries * dim; index < queries; index += 1, at += dim) {
+    const weight = weights[index];
+    if (weight === 0) continue;
+    for (let k = 0; k < dim; k += 1) mixed[k] += weight * query[at + k];
+  }
+  const { key, scale, keys } = factors;
+  logits(mixed, key, 0, head * keys * dim, dim, scale, row);
+  NORMALISERS[normaliser](row);
+  for (let j = 0; j < out.length; j += 1) out[j] += row[j];
 }
 
 /**

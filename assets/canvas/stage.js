@@ -4,6 +4,8 @@ import { colourTable } from "./colours.js";
 import { h, sharpen } from "./dom.js";
 import { gridBox, toOriginal } from "./grids.js";
 import { heatImage, smoothed } from "./heat.js";
+import { drawProfile } from "./profile.js";
+import { traceReach } from "./reach.js";
 
 const KEYS = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
@@ -16,23 +18,45 @@ export class Stage {
     this.image = h("img", { class: "va-image", alt: "", draggable: "false",
       onerror: () => this.image.getAttribute("src") && onProblem() });
     this.heat = h("canvas", { class: "va-layer va-heat" });
+    this.edge = h("canvas", { class: "va-layer" });
     this.marks = h("canvas", { class: "va-layer" });
     this.frame = h("div", { class: "va-frame", tabindex: "0", role: "application" },
-      this.image, this.heat, this.marks);
+      this.image, this.heat, this.edge, this.marks);
     this.empty = h("p", { class: "va-empty" });
     this.root = h("div", { class: "va-box" }, this.frame, this.empty);
     this.act = act;
+    this.hand = null;
     this.listen();
   }
 
   listen() {
     const { frame, act } = this;
-    frame.addEventListener("pointermove", (event) => act.point(this.placeOf(event)));
-    frame.addEventListener("pointerdown", (event) => act.point(this.placeOf(event)));
-    frame.addEventListener("pointerleave", () => act.leave());
-    frame.addEventListener("pointercancel", () => act.leave());
-    frame.addEventListener("click", (event) => act.choose(this.placeOf(event)));
+    const on = (name, step, own) => frame.addEventListener(name, (event) => (
+      this.hand ? this.give(step, event) : own(this.placeOf(event))));
+    on("pointermove", "move", (place) => act.point(place));
+    on("pointerdown", "down", (place) => act.point(place));
+    on("pointerup", "up", () => {});
+    on("pointerleave", "leave", () => act.leave());
+    on("pointercancel", "leave", () => act.leave());
+    on("click", "click", (place) => act.choose(place));
     frame.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  /**
+   * Hand the pointer over, or take it back with null. A hand has any of down, move, up, leave and
+   * click, each called as (place or null, event) with the place in pixels of the original picture,
+   * and draw(context, zoom), which is called last whenever marks are drawn: screen pixels, `zoom`
+   * of them for one pixel of the original. While it holds the pointer nothing is asked or pinned,
+   * and a drag does not scroll the page.
+   */
+  handTo(hand) {
+    this.hand = hand;
+    this.frame.classList.toggle("va-handed", Boolean(hand));
+  }
+
+  give(step, event) {
+    if (step === "down") this.frame.setPointerCapture(event.pointerId);
+    this.hand[step]?.(this.placeOf(event), event);
   }
 
   key(event) {
@@ -85,8 +109,10 @@ export class Stage {
     const down = (height * ratio) / this.picture.height;
     const draw = (image, [left, top, across, high]) => context.drawImage(
       image, left * zoom, top * down, across * zoom, high * down);
+    this.edge.hidden = Boolean(mask) || !frame?.profile;
     if (mask) this.drawMask(context, draw, mask, look.opacity);
     else if (frame) this.drawHeat(context, draw, frame, look);
+    if (!this.edge.hidden) this.drawEdge(frame, look.table);
   }
 
   drawHeat(context, draw, frame, { table, opacity, smooth }) {
@@ -100,6 +126,16 @@ export class Stage {
       gridBox(this.framing, grid));
   }
 
+  /** Draw the values along an edge: frame.profile = {axis, values, pointed} on the frame's scale. */
+  drawEdge(frame, table) {
+    const [width, height] = this.size();
+    const { context, ratio } = sharpen(this.edge, width, height);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const zoom = width / this.picture.width;
+    const box = gridBox(this.framing, frame.grid).map((value) => value * zoom);
+    drawProfile(context, frame, box, { width, height, table });
+  }
+
   drawMask(context, draw, mask, opacity) {
     context.imageSmoothingEnabled = false;
     context.globalAlpha = opacity;
@@ -108,16 +144,28 @@ export class Stage {
     context.globalAlpha = 1;
   }
 
-  /** Draw the outline and crosshair of the queried cell and the outline of the pointed one. */
-  outline(query, pinned, pointed) {
+  /**
+   * Draw what is marked: query = the box of the queried cell, others = boxes that share its token,
+   * pointed = boxes under the pointer, reach = {cells, grid} that the query can hear.
+   */
+  outline({ query, others = [], pinned, pointed = [], reach }) {
     const [width, height] = this.size();
     if (!this.picture || width === 0) return;
     const { context, ratio } = sharpen(this.marks, width, height);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const zoom = width / this.picture.width;
     const box = (cell) => cell.map((value) => value * zoom);
+    if (reach) {
+      context.strokeStyle = "rgba(255, 255, 255, 0.45)";
+      context.lineWidth = 1;
+      context.beginPath();
+      traceReach(context, reach, box(gridBox(this.framing, reach.grid)));
+      context.stroke();
+    }
+    for (const other of others) twice(context, 1.25, (pen) => pen.rect(...grown(box(other))));
     if (query) drawQuery(context, grown(box(query)), width, height, pinned);
-    if (pointed) twice(context, 1, (pen) => pen.rect(...grown(box(pointed))));
+    for (const one of pointed) twice(context, 1, (pen) => pen.rect(...grown(box(one))));
+    this.hand?.draw?.(context, zoom);
   }
 }
 

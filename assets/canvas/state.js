@@ -16,6 +16,8 @@ export function firstState(payload) {
     pointer: null,
     channelPointed: null,
     rowPointed: null,
+    token: null,
+    face: null,
     attention: true,
     classes: false,
     keyboard: false,
@@ -28,6 +30,7 @@ export function withSelection(state, selection, payload) {
   const next = { ...state };
   if (payload.sites.some((site) => site.path === selection.site)) next.site = selection.site;
   const { heads } = siteOf(payload, next.site) ?? {};
+  if (next.site !== state.site) next.face = null;
   next.head = validHead(selection.head ?? next.head, heads ?? 1);
   if (selection.at !== undefined) next.pin = validPlace(selection.at, payload.picture);
   if (selection.channel !== undefined) next.channel = validChannel(selection.channel);
@@ -46,6 +49,17 @@ export function selectionOf(state) {
   return { site: state.site, head: state.head, at: state.pin?.map((value) => round(value)) ?? null,
     channel: state.channel, colormap: state.colormap, scale: state.scale, smooth: state.smooth,
     opacity: state.opacity };
+}
+
+/** The ways in which a site can be shown, first the usual one. */
+export function facesOf(site) {
+  return site.view === "rows" && site.maps ? ["rows", "maps"] : [site.view];
+}
+
+/** The way in which a site is shown. */
+export function faceOf(site, state) {
+  const faces = facesOf(site);
+  return faces.includes(state.face) ? state.face : faces[0];
 }
 
 /** The payload's entry of a site. */

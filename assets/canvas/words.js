@@ -11,26 +11,62 @@ function region(index, say) {
   return say(`region.${index}`);
 }
 
-/** Describe the row of a place: where its mass lies, how far, how concentrated. */
-export function placeSentence(row, centres, place, picture, signed, say) {
-  const facts = describeRow(row);
+/**
+ * Describe the row of a place: where its mass lies, how far, how concentrated.
+ * view: {row (key), map (cell), centres(cell), picture, signed, areas, heard, tokens}
+ */
+export function placeSentence(view, place, say) {
+  const facts = describeRow(view.row);
   if (facts.effective === 0) return say("sentence.zero");
-  const lies = spread(row, centres);
-  const best = topIndices(lies.shares, 1)[0];
+  const { picture } = view;
+  const lies = spread(view.map, view.centres);
   const distance = Math.hypot(
     lies.centre[0] * picture.width - place[0], lies.centre[1] * picture.height - place[1],
   ) / Math.hypot(picture.width, picture.height);
-  const held = halfMass(row);
-  const parts = [
-    facts.evenness > NEARLY_EVEN
-      ? say("sentence.even", { share: percent(facts.evenness) })
-      : say("sentence.where", { region: region(best, say), share: percent(lies.shares[best]) }),
+  return [
+    ...tokenPart(view, say),
+    wherePart(view, facts, lies, say),
     say(distance < NEAR ? "sentence.near" : "sentence.far", { distance: percent(distance) }),
-    say("sentence.half", { cells: held, total: row.length, share: percent(held / row.length),
-      effective: number(facts.effective) }),
+    ...concentration(view, facts, say),
+  ].join(say("sentence.join"));
+}
+
+/** Describe the row of a token that is no place. */
+export function rowSentence(view, token, say) {
+  const facts = describeRow(view.row);
+  if (facts.effective === 0) return say("sentence.zero");
+  return [
+    say("sentence.token_row", { token }),
+    ...tokenPart(view, say),
+    wherePart(view, facts, spread(view.map, view.centres), say),
+    ...concentration(view, facts, say),
+  ].join(say("sentence.join"));
+}
+
+function wherePart({ row, heard }, facts, lies, say) {
+  const most = Math.log(heard ?? row.length);
+  const evenness = most > 0 ? facts.entropy / most : 0;
+  if (evenness > NEARLY_EVEN) {
+    return say(heard === null ? "sentence.even" : "sentence.even_heard",
+      { share: percent(evenness), count: heard });
+  }
+  const best = topIndices(lies.shares, 1)[0];
+  return say("sentence.where", { region: region(best, say), share: percent(lies.shares[best]) });
+}
+
+/** What the tokens that are no places take of the row. */
+function tokenPart({ row, tokens }, say) {
+  return tokens.map((token, i) => say("sentence.token", { token, weight: number(row[i], 2) }));
+}
+
+function concentration({ row, heard, areas, signed }, facts, say) {
+  const held = halfMass(row);
+  const total = heard ?? row.length;
+  return [
+    say(areas ? "sentence.half_areas" : "sentence.half", { cells: held, total,
+      share: percent(held / total), effective: number(facts.effective) }),
+    ...(signed ? [signedPart(row, say)] : []),
   ];
-  if (signed) parts.push(signedPart(row, say));
-  return parts.join(say("sentence.join"));
 }
 
 function signedPart(row, say) {
@@ -50,6 +86,55 @@ export function spatialSentence(values, [low, high], centres, say) {
       shut: region(shut, say), least: number(means[shut], 2) }),
     say("sentence.gate_places", { low: number(low, 2), high: number(high, 2),
       open: share((value) => value > 0.9), closed: share((value) => value < 0.1) }),
+  ].join(say("sentence.join"));
+}
+
+/**
+ * Describe one of several maps: where it is large and where small; best = {name, value} is the
+ * largest of all maps at the pinned place, or null.
+ */
+export function mapSentence(values, centres, name, best, say) {
+  const { means, filled } = spread(values, centres);
+  const present = means.map((_, i) => i).filter((i) => filled[i]);
+  const most = present.reduce((found, i) => (means[i] > means[found] ? i : found), present[0]);
+  const least = present.reduce((found, i) => (means[i] < means[found] ? i : found), present[0]);
+  const [low, high] = extent(values);
+  return [
+    say("sentence.map", { name, most: region(most, say), high: number(means[most], 2),
+      least: region(least, say), low: number(means[least], 2) }),
+    say("sentence.map_range", { low: number(low, 2), high: number(high, 2) }),
+    ...(best ? [say("sentence.map_here", { name: best.name, value: number(best.value, 2) })] : []),
+  ].join(say("sentence.join"));
+}
+
+/** Describe values along the height or the width: where they are largest and smallest. */
+export function edgeSentence(values, axis, name, say) {
+  const [most] = topIndices(values, 1);
+  const [least] = topIndices(values.map((value) => -value), 1);
+  const at = (index) => percent((index + 0.5) / values.length);
+  return say(`sentence.edge_${axis}`, { name, most: at(most), high: number(values[most], 2),
+    least: at(least), low: number(values[least], 2) });
+}
+
+/** Describe a row of a table: its largest entry and how few hold half of it. */
+export function tableSentence(row, name, best, value, say) {
+  if (value === 0) return say("sentence.table_zero", { row: name });
+  const held = halfMass(row);
+  return [
+    say("sentence.table", { row: name, column: best, value: number(value, 2) }),
+    say("sentence.table_half", { count: held, total: row.length,
+      effective: number(describeRow(row).effective) }),
+  ].join(say("sentence.join"));
+}
+
+/** Describe named values: the first two, and how few hold half of them. */
+export function barsSentence(values, order, names, say) {
+  const words = { first: names[0], most: number(values[order[0]], 2), second: names[1],
+    next: number(values[order[1]] ?? 0, 2) };
+  return [
+    say(names.length > 1 ? "sentence.named" : "sentence.named_one", words),
+    say("sentence.table_half", { count: halfMass(values), total: values.length,
+      effective: number(describeRow(values).effective) }),
   ].join(say("sentence.join"));
 }
 

@@ -51,8 +51,12 @@ class ChannelSite {
     if (!state.pointer || !this.activation) return null;
     const index = cellAt(this.pointerGrid, toModel(this.scene.framing, state.pointer));
     const { values } = this.channelMap(this.shown(state));
-    return { value: values[index], cell: rowColumn(this.pointerGrid, index), activation: true,
-      box: cellBox(this.scene.framing, this.pointerGrid, index), times: null };
+    return { value: values[index], cell: rowColumn(this.pointerGrid, index), times: null,
+      boxes: [cellBox(this.scene.framing, this.pointerGrid, index)], reads: "readout.activation" };
+  }
+
+  hint(say) {
+    return say("readout.bars");
   }
 
   topChannels(values, title, say) {
@@ -158,9 +162,11 @@ export class ChannelAffinitySite extends ChannelSite {
   matrixView(state, say) {
     this.peak ??= largest(this.matrix);
     const high = state.scale === "fixed" ? 1 : this.peak;
-    return { values: this.matrix, channels: this.channels, scale: makeScale(0, high),
-      query: this.queryChannel(state), pinned: state.channel !== null,
-      caption: say("matrix.caption", { high: number(high) }), label: say("matrix.label") };
+    const query = this.queryChannel(state);
+    return { values: this.matrix, rows: this.channels, columns: this.channels,
+      scale: makeScale(0, high), query, column: null, pinned: state.channel !== null,
+      caption: say("matrix.caption", { high: number(high) }), label: say("matrix.label"),
+      said: say("top.channel", { channel: query }) };
   }
 
   numbers(state, say) {

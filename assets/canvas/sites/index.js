@@ -1,19 +1,36 @@
-// One class for each kind of captured attention; a new kind is one more entry.
+// One class for each way of showing an attention; the payload says which one a site has.
 
+import { BarsSite } from "./bars.js";
 import { ChannelAffinitySite, ChannelGateSite } from "./channels.js";
-import { PlaceSite } from "./place.js";
-import { SpatialSite } from "./spatial.js";
+import { EdgesSite } from "./edges.js";
+import { MapsSite } from "./maps.js";
+import { RowsSite } from "./rows.js";
+import { MapSite } from "./spatial.js";
+import { TableSite } from "./table.js";
 
-const KINDS = {
-  place_affinity: PlaceSite,
-  spatial_gate: SpatialSite,
-  channel_gate: ChannelGateSite,
-  channel_affinity: ChannelAffinitySite,
+const VIEWS = {
+  rows: RowsSite,
+  map: MapSite,
+  maps: MapsSite,
+  edges: EdgesSite,
+  table: TableSite,
+  bars: BarsSite,
+  channels: ChannelGateSite,
+  matrix: ChannelAffinitySite,
 };
 
-/** Build what knows how to draw and describe a site. */
-export function openSite(site, scene) {
-  const Kind = KINDS[site.kind];
-  if (!Kind) throw new Error(`expected a kind of ${Object.keys(KINDS)}, received ${site.kind}`);
-  return new Kind(site, scene);
+/** Build what knows how to draw and describe a site, by one of its faces. */
+export function openSite(site, scene, face) {
+  const View = VIEWS[face];
+  if (!View) throw new Error(`expected a view of ${Object.keys(VIEWS)}, received ${face}`);
+  return new View(site, scene);
+}
+
+const VIEW_OF_KIND = { place_affinity: "rows", spatial_gate: "map", channel_gate: "channels",
+  channel_affinity: "matrix" };
+
+/** Name the view, and the form of rows, of sites that do not say it themselves. */
+export function withViews(payload) {
+  return { ...payload, sites: payload.sites.map((site) => ({ view: VIEW_OF_KIND[site.kind], ...site,
+    ...(site.affinity && { affinity: { form: "product", ...site.affinity } }) })) };
 }

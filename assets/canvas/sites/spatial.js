@@ -7,7 +7,7 @@ import { cellAt, cellBox, cellCentre, rowColumn, toModel, toOriginal } from "../
 import { extent, topIndices } from "../statistics.js";
 import { spatialSentence } from "../words.js";
 
-export class SpatialSite {
+export class MapSite {
   constructor(site, scene) {
     this.site = site;
     this.scene = scene;
@@ -47,7 +47,7 @@ export class SpatialSite {
     if (!place) return null;
     const index = this.index(place);
     return { value: this.values[index], cell: rowColumn(this.pointerGrid, index),
-      box: cellBox(this.scene.framing, this.pointerGrid, index), times: null };
+      boxes: [cellBox(this.scene.framing, this.pointerGrid, index)], times: null };
   }
 
   numbers(state, say) {
