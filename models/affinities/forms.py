@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -116,7 +117,7 @@ def _(affinity: RowwiseAffinity) -> Form:
 
 @form_of.register
 def _(affinity: ComposedAffinity) -> Form:
-    stages = []
+    stages: list[ProductForm | SparseForm | ComposedForm] = []
     for part in (affinity.second, affinity.first):
         form = form_of(part)
         stages += form.stages if isinstance(form, ComposedForm) else [form]
@@ -206,8 +207,8 @@ def _(affinity: PartitionAffinity) -> Form:
     (rows, columns), blocks = affinity.size, affinity.blocks
     numbered = torch.arange(rows * columns).unflatten(0, affinity.size)
     down, across = (edges(side, blocks) for side in affinity.size)
-    most = max(b - a for a, b in zip(down, down[1:], strict=False))
-    most *= max(b - a for a, b in zip(across, across[1:], strict=False))
+    most = max(b - a for a, b in pairwise(down))
+    most *= max(b - a for a, b in pairwise(across))
     heads = affinity.shape[1]
     keys = torch.full((rows * columns, most), -1)
     weights = torch.zeros(heads, rows * columns, most)
