@@ -1,0 +1,1 @@
+"""Networks that others trained: which there are, where their weights come from, how they load."""
