@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
 
@@ -19,6 +20,7 @@ from vizattn.ui import page
 from vizattn.ui.frame import Frame
 from vizattn.ui.page import Tab, build_page
 from vizattn.ui.settings import Settings
+from vizattn.ui.visits import Visit
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -134,3 +136,12 @@ def test_a_second_tab_is_a_builder_and_a_line(monkeypatch: pytest.MonkeyPatch) -
     labels = [each.label for each in blocks.blocks.values() if type(each).__name__ == "Tab"]
     assert (labels[0], labels[-1]) == ("Explore", "Help")
     assert built[0].blocks is blocks
+
+
+def test_a_picture_may_come_before_the_page_has_said_hello() -> None:
+    library = app.Library("cpu")
+    blocks = build_page(library, Settings())
+    visits = [each.value for each in blocks.blocks.values() if isinstance(each, gr.State)]
+    asked = [each.network for each in visits if isinstance(each, Visit)]
+    assert asked, "the page keeps a visit"
+    assert set(asked) <= library.cards().keys()

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from vizattn.texts import text
+from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.ui import canvas
 from vizattn.ui.frame import Frame, explained, language_of, session_of, warn
 from vizattn.ui.links import BadLink, Link, read_link
@@ -42,7 +42,8 @@ def build(frame: Frame) -> None:
             instrument = canvas.instrument(elem_id="vp-instrument")
     delivery = part("div", "delivery", visible="hidden")
     # The state holds ids; the pictures are in the store, which forgets them by itself.
-    visit = gr.State(Visit())
+    # It is a whole visit from the start: a picture may come before the page has said hello.
+    visit = gr.State(frame.desk.invite(DEFAULT_LANGUAGE, Link()))
     shown = [visit, choices, instrument]
     working = QUIET | {
         "concurrency_id": "analysis",
