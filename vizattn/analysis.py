@@ -37,7 +37,7 @@ class OtherTask(Refused):
 
 @dataclass(frozen=True)
 class Classification:
-    """The probability of every class."""
+    """The probability of every class; a network of features has no classes and so none."""
 
     classes: tuple[str, ...]
     probabilities: Float[np.ndarray, " class"]
@@ -237,6 +237,10 @@ def _classification(scores: Tensor, classes: tuple[str, ...]) -> Classification:
     return Classification(classes, scores.softmax(dim=0).cpu().numpy())
 
 
+def _features(scores: Tensor, classes: tuple[str, ...]) -> Classification:
+    return Classification((), np.zeros(0, dtype=np.float32))
+
+
 def _segmentation(scores: Tensor, classes: tuple[str, ...]) -> Segmentation:
     probability, mask = scores.softmax(dim=0).max(dim=0)
     return Segmentation(classes, mask.byte().cpu().numpy(), probability.cpu().numpy())
@@ -245,6 +249,7 @@ def _segmentation(scores: Tensor, classes: tuple[str, ...]) -> Segmentation:
 _PREDICTIONS: dict[str, Callable[[Tensor, tuple[str, ...]], Classification | Segmentation]] = {
     "classify": _classification,
     "segment": _segmentation,
+    "features": _features,
 }
 TASKS = tuple(_PREDICTIONS)
 """what networks must do for ``look``; a network that counts people is asked with ``count``"""

@@ -106,7 +106,7 @@ def _prediction(analysis: Analysis, chosen: Selection) -> Json:
     prediction = analysis.prediction
     if isinstance(prediction, Classification):
         every = prediction.top(len(prediction.classes))
-        return {"class": every[0][0], "probabilities": dict(every)}
+        return {"class": every[0][0] if every else None, "probabilities": dict(every)}
     found: Json = {"shares": prediction.shares()}
     if chosen.at is not None:
         name, probability = prediction.at(analysis.framing.to_model(chosen.at))

@@ -11,7 +11,7 @@ from models.mechanism import mechanisms
 from models.weights import Card
 from vizattn.attention import Captured, Check
 from vizattn.cam.class_map import ClassMap, class_map_label
-from vizattn.texts import text
+from vizattn.texts import catalogue, text
 
 _MEASURES = ("accuracy", "miou")
 PLAIN = "plain"
@@ -50,7 +50,9 @@ class NetworkLabel:
 
 
 def mechanism_label(language: str, card: Card) -> str:
-    """Return what a network's mechanism is called."""
+    """Return what a network's mechanism is called, or a stranger's network itself."""
+    if card.foreign:
+        return str(card.facts.get("title", card.name))
     return text(language, f"mechanisms.name.{card.mechanism or PLAIN}")
 
 
@@ -97,8 +99,8 @@ def site_label(language: str, captured: Captured) -> str:
 
 
 def class_label(language: str, name: str) -> str:
-    """Return what a class of a bundled network is called."""
-    return text(language, f"mechanisms.class.{name}")
+    """Return what a class is called; those of strangers' networks stay as these name them."""
+    return catalogue(language).get(f"mechanisms.class.{name}", name)
 
 
 def check_labels(language: str, captured: Captured, check: Check) -> tuple[str, str]:
