@@ -1,16 +1,22 @@
-"""Bundled networks by name, loaded once and shared by everybody."""
+"""Networks by name, bundled or others' work, loaded once and shared by everybody."""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from models import weights
+from models import own, weights
 from models.preprocessing import Preprocessing
 from models.weights import Card
+from models.zoo import fetching
+from models.zoo.fetching import Progress, quiet
+from models.zoo.loading import Pretrained, load, pretrained
 from vizattn.geometry import Framing, Size
 from vizattn.texts import Refused
 
@@ -46,15 +52,23 @@ class Network:
 
 
 class UnknownNetwork(Refused):
-    """No bundled network has that name."""
+    """No network has that name."""
 
 
 class DamagedWeights(Refused):
     """A weight file or its card cannot be used."""
 
 
+class NotDownloaded(Refused):
+    """Weights are not here yet and cannot be fetched."""
+
+
+class UnfitWeights(Refused):
+    """Somebody's own weights cannot be used for the network that they were given for."""
+
+
 class Library:
-    """The bundled networks, each loaded when first asked for.
+    """All networks: the bundled ones and the zoo of others', each loaded when first asked for.
 
     Args:
         device: "auto" (CUDA if there is one), "cpu" or "cuda".
@@ -67,6 +81,8 @@ class Library:
         self.device = choose_device(device)
         self._loaded: dict[str, Network] = {}
         self._lock = threading.Lock()
+        # A download takes minutes: who asks for another network does not wait for it.
+        self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def cards(self) -> dict[str, Card]:
         """Return the cards of all bundled networks by name."""
@@ -75,27 +91,87 @@ class Library:
         except weights.WeightsError as error:
             raise DamagedWeights("errors.weights_damaged", reason=error) from error
 
-    def network(self, name: str) -> Network:
-        """Return a network, loading it the first time.
+    def pretrained(self) -> dict[str, Pretrained]:
+        """Return the cards of all networks that others trained by name."""
+        return pretrained()
+
+    def card(self, name: str) -> Card:
+        """Return the card of any network; raises UnknownNetwork."""
+        bundled = self.cards()
+        every: dict[str, Card] = bundled | pretrained()
+        if name not in every:
+            known = get_close_matches(name, every) or bundled
+            raise UnknownNetwork("errors.unknown_network", name=name, known=", ".join(known))
+        return every[name]
+
+    def here(self, name: str) -> bool:
+        """Return whether a network can be used without downloading anything."""
+        card = self.card(name)
+        return not isinstance(card, Pretrained) or fetching.cached(card.entry) is not None
+
+    def network(self, name: str, progress: Progress = quiet) -> Network:
+        """Return a network, loading it the first time, and downloading it where it is not here.
+
+        Args:
+            name: of a bundled network or one of the zoo.
+            progress: is told how many bytes of how many are here while it is downloaded.
 
         Raises:
             UnknownNetwork: if there is none of that name.
+            NotDownloaded: if its weights are not here and cannot be downloaded.
             DamagedWeights: if its files are missing, damaged or do not fit.
         """
+        card = self.card(name)
         with self._lock:
+            loading = self._loading[name]
+        with loading:
             if name not in self._loaded:
-                self._loaded[name] = self._load(name)
+                module, card = _load(card, progress)
+                self._loaded[name] = Network(name, module.to(self.device), card, self.device)
             return self._loaded[name]
 
-    def _load(self, name: str) -> Network:
-        known = self.cards()
-        if name not in known:
-            raise UnknownNetwork("errors.unknown_network", name=name, known=", ".join(known))
+    def with_weights(self, name: str, path: Path, largest: int | None = None) -> Network:
+        """Return a network with somebody's own weights; nobody else gets these.
+
+        Args:
+            name: of the network, bundled or one of the zoo.
+            path: a safetensors file, or a state dict that ``torch.save`` wrote.
+            largest: how many bytes it may hold; any number by default.
+
+        Raises:
+            UnknownNetwork: if there is none of that name.
+            UnfitWeights: if the file cannot be read, is too large or holds other tensors.
+        """
+        card = self.card(name)
         try:
-            module, card = weights.load(name)
+            module, card = own.load_own(card, path, largest)
+        except own.TooManyWeights as error:
+            limit = f"{(largest or 0) / 1e6:.0f}"
+            raise UnfitWeights("zoo.own_too_large", file=path.name, limit=limit) from error
+        except own.OtherNetwork as error:
+            found = {part: own.first(getattr(error, part)) for part in _PARTS}
+            raise UnfitWeights("zoo.own_other", file=path.name, name=name, **found) from error
         except weights.WeightsError as error:
-            raise DamagedWeights("errors.weights_damaged", reason=error) from error
+            raise UnfitWeights("zoo.own_unreadable", file=path.name, reason=error) from error
         return Network(name, module.to(self.device), card, self.device)
+
+
+_PARTS = ("missing", "unexpected", "shapes")
+
+
+def _load(card: Card, progress: Progress) -> tuple[nn.Module, Card]:
+    try:
+        if not isinstance(card, Pretrained):
+            return weights.load(card.name)
+        return load(card.entry, progress), card
+    except fetching.Unreachable as error:
+        size = f"{card.facts['bytes'] / 1e6:.0f}"
+        raise NotDownloaded(
+            "zoo.unreachable", name=card.name, megabytes=size, reason=error
+        ) from error
+    except weights.WeightsError as error:
+        key = "zoo.damaged" if card.foreign else "errors.weights_damaged"
+        raise DamagedWeights(key, reason=error) from error
 
 
 def choose_device(device: str) -> torch.device:

@@ -202,6 +202,16 @@ GROUPS: dict[str, Group] = {
         ),
         attends=False,
     ),
+    "deeplab_se": Group(
+        CHANNEL,
+        Paper(
+            "Rethinking Atrous Convolution for Semantic Image Segmentation",
+            "Chen et al.",
+            "arXiv",
+            2017,
+            "1706.05587",
+        ),
+    ),
     "convnext": Group(
         CONTROL,
         Paper("A ConvNet for the 2020s", "Liu et al.", "CVPR", 2022, "2201.03545"),

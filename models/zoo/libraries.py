@@ -31,6 +31,11 @@ class Scores(nn.Module):
         return scores
 
 
+def published(network: nn.Module) -> nn.Module:
+    """Return the part of a network whose tensors have the names of the published files."""
+    return network.network if isinstance(network, Scores) else network
+
+
 @dataclass(frozen=True)
 class Library:
     """How to ask a library.
@@ -142,8 +147,7 @@ _SIDES: dict[str, Callable[[tuple[int, int]], Any]] = {
 
 def _torchvision_load(entry: Entry, tensors: dict[str, Tensor]) -> nn.Module:
     network = _torchvision_build(entry)
-    inner = network.network if isinstance(network, Scores) else network
-    inner.load_state_dict(tensors)
+    published(network).load_state_dict(tensors)
     return network
 
 

@@ -26,9 +26,11 @@ class Pretrained(Card):
 
     Args:
         entry: its line of the zoo's table.
+        named: the class names, where they are not the entry's own.
     """
 
     entry: Entry
+    named: tuple[str, ...] | None = None
 
     @property
     def foreign(self) -> bool:
@@ -41,6 +43,8 @@ class Pretrained(Card):
     @property
     def classes(self) -> tuple[str, ...]:
         """Return the class names in the order of the scores; none for a network of features."""
+        if self.named is not None:
+            return self.named
         return LIBRARIES[self.entry.source].classes(self.entry)
 
 

@@ -193,7 +193,7 @@ _LINES: tuple[tuple[str, str, str, str, str, str], ...] = (
         "deeplabv3_mobilenet_v3_large",
         "COCO_WITH_VOC_LABELS_V1",
         SEGMENT,
-        "lraspp",
+        "deeplab_se",
     ),
     (
         "DeepLabV3, ResNet-50",
