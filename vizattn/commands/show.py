@@ -26,6 +26,7 @@ from vizattn.commands.reports.report import (
     said_of,
     sites_of,
 )
+from vizattn.commands.reports.surgery import Changed, add_argument, changes_of
 from vizattn.export import ARRAYS, SUMMARY, overlays, save_arrays
 from vizattn.facts import summary
 from vizattn.intake import PictureError
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y",
         help="the place whose row is shown, in pixels of the upright original",
     )
+    add_argument(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (default: out)"
     )
@@ -111,6 +113,7 @@ def look_report(options: argparse.Namespace, network: Network) -> Report:
     if options.image is None:
         raise PictureError("errors.no_picture")
     at = None if options.at is None else position(options.at)
+    changes = changes_of(options.change)
     analysis = look(options.image, network)
     selection = Selection(options.site, options.head, at)
     scale, style = drawn(options)
@@ -120,7 +123,22 @@ def look_report(options: argparse.Namespace, network: Network) -> Report:
         return [*files, save_arrays(analysis, selection, place / ARRAYS)]
 
     facts = summary(analysis, selection)
-    return Report(facts, list(_lines(analysis, facts)), save, f"overlays, {ARRAYS}")
+    report = Report(facts, list(_lines(analysis, facts)), save, f"overlays, {ARRAYS}")
+    if not changes:
+        return report
+    return _with_changes(report, Changed(analysis, changes), options, selection)
+
+
+def _with_changes(
+    report: Report, changed: Changed, options: argparse.Namespace, selection: Selection
+) -> Report:
+    own = changed.saving(options, selection)
+    return Report(
+        report.facts | {"change": changed.facts()},
+        [*report.lines, *changed.lines()],
+        lambda place: [*report.save(place), *own(place)],
+        f"{report.files}, those of the changed network",
+    )
 
 
 _REPORTS = {COUNTS: "vizattn.commands.reports.crowd"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import vizattn.crowd.export as crowd
+from vizattn.analysis import OtherTask
 from vizattn.commands.reports.report import (
     BadPosition,
     Report,
@@ -34,6 +35,8 @@ def report(options: argparse.Namespace, network: Network) -> Report:
         Refused: if a picture, the registration, site or place cannot be used.
     """
     at = None if options.at is None else position(options.at)
+    if options.change:
+        raise OtherTask("surgery.no_counter", name=network.name)
     if options.head:
         raise UnknownHead("errors.unknown_head", head=options.head, count=1)
     pair = registered_pair(options.image, options.thermal, options.register)
