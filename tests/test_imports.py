@@ -45,6 +45,7 @@ ORDER = (
     "vizattn.figures",
     "vizattn.export",
     "vizattn.cam",
+    "vizattn.trials",
     "vizattn.seen",
     "vizattn.registration",
     "vizattn.crowd",

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from vizattn.seen import look as look
     from vizattn.seen import look_all as look_all
     from vizattn.texts import Refused as Refused
+    from vizattn.trials.trying import Effort as Effort
+    from vizattn.trials.trying import trust as trust
     from vizattn.version import VERSION as __version__
     from vizattn.views import Scale as Scale
     from vizattn.views import Selection as Selection
@@ -56,6 +58,7 @@ _HOMES = {
     "render": ("Style", "overlay"),
     "seen": ("Seen", "look", "look_all"),
     "texts": ("Refused",),
+    "trials.trying": ("Effort", "trust"),
     "views": ("Scale", "Selection", "view"),
     "words": ("row_numbers", "sentence"),
 }

@@ -15,6 +15,8 @@ from PIL import Image
 from vizattn import analysis as analyses
 from vizattn.analysis import Analysis, Classification, Segmentation
 from vizattn.attention import Captured
+from vizattn.cam.making import with_class_map
+from vizattn.cam.methods import Progress
 from vizattn.export import save_all, save_arrays, summary
 from vizattn.figures import Figure, figure
 from vizattn.geometry import Point
@@ -24,6 +26,8 @@ from vizattn.render import DEFAULT_STYLE, Style, overlay
 from vizattn.surgery.difference import Difference
 from vizattn.surgery.operating import Changes, operate
 from vizattn.texts import DEFAULT_LANGUAGE
+from vizattn.trials.measured import Trust
+from vizattn.trials.trying import USUAL, Effort, trust
 from vizattn.views import Heat, Scale, Selection, view
 from vizattn.words import sentence
 
@@ -151,6 +155,32 @@ class Seen:
             ValueError: if it is a look of another network, or at a picture of another size.
         """
         return Difference(self.analysis, after.analysis)
+
+    def cam(
+        self,
+        method: str = "gradcam",
+        target: int | str | None = None,
+        layer: str | None = None,
+        progress: Progress = lambda done, total: None,
+    ) -> Seen:
+        """Return the same look with one site more, the last: a class activation map.
+
+        Everything else takes its site, "cam.<method>", like any other; see
+        ``vizattn.cam.making.with_class_map``.
+        """
+        return Seen(with_class_map(self.analysis, method, target, layer, progress))
+
+    def trust(
+        self,
+        site: str | None = None,
+        at: Point | None = None,
+        head: int | None = None,
+        channel: int | None = None,
+        effort: Effort = USUAL,
+        progress: Progress = lambda done, total: None,
+    ) -> Trust:
+        """Return what a map is worth, measured against controls; see ``vizattn.trust``."""
+        return trust(self.analysis, site, at, head, channel, effort, progress)
 
     def __repr__(self) -> str:
         sites = ", ".join(each.site for each in self.sites)

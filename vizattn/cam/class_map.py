@@ -61,6 +61,8 @@ class ClassMap(Captured):
         method: the method's name in ``vizattn.cam.methods``.
         title: what the method is called.
         target: the class by the network's own name; None where the method knows of none.
+        index: the class by its number; None for the network's whole answer. A method that knows of
+            no class is held against the predicted one.
         layer: where the map was made.
         score: the class score (a logit) that it is about.
         remainder: the score with nothing at the layer, where the score is known to be that plus
@@ -73,6 +75,7 @@ class ClassMap(Captured):
     method: str
     title: str
     target: str | None
+    index: int | None
     layer: Layer
     score: float
     remainder: float | None = None

@@ -15,7 +15,7 @@ from vizattn.analysis import Analysis, prepare
 from vizattn.cam import checks
 from vizattn.cam import drawn as drawn
 from vizattn.cam.class_map import PREFIX, ClassMap, name_of_class
-from vizattn.cam.layers import Observed, observe
+from vizattn.cam.layers import observe
 from vizattn.cam.layouts import grid_of
 from vizattn.cam.methods import METHODS, Progress, method_of
 from vizattn.cam.targets import Target, target_of
@@ -120,6 +120,7 @@ def class_map(
         method=asked.method,
         title=method.title,
         target=_target_name(analysis, seen.target) if method.of_class else None,
+        index=seen.target.index,
         layer=seen.features.layer,
         score=seen.score,
         remainder=remainder,
@@ -159,9 +160,3 @@ def _target_name(analysis: Analysis, target: Target) -> str | None:
     if target.index is None or target.index >= len(classes):
         return None if target.index is None else str(target.index)
     return classes[target.index]
-
-
-def observed(analysis: Analysis, layer: str | None = None) -> Observed:
-    """Return what a picture's pass shows of a layer; see ``vizattn.cam.layers.observe``."""
-    x = prepare(analysis.network, [analysis.picture], [analysis.framing])
-    return observe(analysis.network.module, x, layer=layer)
