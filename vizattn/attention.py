@@ -108,6 +108,11 @@ class Captured:
         """Return the sizes of the attention along its axes."""
         raise NotImplementedError(f"{type(self).__name__} does not say what shape it has")
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return what the axes of the shape are, by names in the catalogue; none: the kind says."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -211,6 +216,11 @@ class PlaceAffinity(Captured):
     def shape(self) -> tuple[int, ...]:
         """Return (head, query, key) of the matrix that is not built, in tokens."""
         return self.rows.heads, self.rows.queries, self.rows.keys
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return (head, query, key)."""
+        return "head", "query", "key"
 
     @property
     def places(self) -> tuple[int, int]:

@@ -22,6 +22,11 @@ class FeatureMaps(Captured):
         """Return (map, row, column)."""
         return self.maps.values.shape
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return what they are, by names in the catalogue."""
+        return self.maps.name, "row", "column"
+
 
 @dataclass(frozen=True)
 class EdgeGate(Captured):
@@ -41,6 +46,11 @@ class EdgeGate(Captured):
     def shape(self) -> tuple[int, ...]:
         """Return (channel, length)."""
         return self.values.shape
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return what they are, by names in the catalogue."""
+        return "channel", "row" if self.axis == "height" else "column"
 
     def over_cells(self, channel: int | None = None) -> Float[np.ndarray, "row column"]:
         """Return the weights of a channel, or their mean over channels, as bands of the map."""
@@ -72,6 +82,11 @@ class Table(Captured):
         """Return (row, column)."""
         return self.values.shape
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return what they are, by names in the catalogue."""
+        return self.row_axis, self.column_axis
+
 
 @dataclass(frozen=True)
 class Weights(Captured):
@@ -89,3 +104,8 @@ class Weights(Captured):
     def shape(self) -> tuple[int, ...]:
         """Return (item,)."""
         return self.values.shape
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return what they are, by names in the catalogue."""
+        return (self.axis,)

@@ -9,7 +9,7 @@ from typing import Any
 
 from models.mechanism import mechanisms
 from models.weights import Card
-from vizattn.attention import Captured, Check
+from vizattn.attention import Captured, Check, Maps
 from vizattn.cam.class_map import ClassMap, class_map_label
 from vizattn.texts import catalogue, text
 
@@ -88,14 +88,79 @@ def site_label(language: str, captured: Captured) -> str:
     if isinstance(captured, ClassMap):
         return class_map_label(language, captured)
     path, _, count = captured.site.partition("#")
-    where = path
+    kind = text(language, f"mechanisms.kind.{captured.kind.value}")
+    if captured.part_of is not None:
+        path, _, step = path.rpartition(".")
+        kind = text(language, f"kinds.tap.{step}")
+    where = _where(language, path)
+    if count:
+        several = f"kinds.several.{count}"
+        key = several if several in catalogue(language) else "mechanisms.where.again"
+        where = text(language, key, where=where, count=count)
+    return text(language, "mechanisms.site", where=where, kind=kind) if where else kind
+
+
+def _where(language: str, path: str) -> str:
+    """Return the host's place of a path and the parts of the mechanism that have names."""
+    where, rest = path, ""
     for pattern, key, values in _PLACES:
         if found := re.match(pattern, path):
             where = text(language, f"mechanisms.{key}", **values(found))
-    if count:
-        where = text(language, "mechanisms.where.again", where=where, count=count)
-    kind = text(language, f"mechanisms.kind.{captured.kind.value}")
-    return text(language, "mechanisms.site", where=where, kind=kind)
+            rest = path[found.end() :]
+    for part in re.finditer(r"([a-z_]+)(?:\.(\d+))?", rest):
+        name = f"kinds.part.{part[1]}"
+        if name in catalogue(language):
+            said = text(language, name, number=int(part[2] or 0) + 1)
+            where = text(language, "kinds.part.join", where=where, part=said)
+    return where
+
+
+def noun(language: str, name: str) -> str:
+    """Return what one of several things is called: "channel", "node", "region"..."""
+    return text(language, f"kinds.noun.{name}")
+
+
+def one_of(language: str, name: str, index: int, heads: int = 1, count: int = 0) -> str:
+    """Return what a thing with a number is called, "node 3".
+
+    Args:
+        language: of the text.
+        name: what it is.
+        index: which one, from 0, of all heads' where there are several.
+        heads: how many heads have things of their own.
+        count: how many things there are, those of all heads together.
+    """
+    if heads == 1:
+        return text(language, "kinds.one", name=noun(language, name), index=index)
+    head, own = divmod(index, count // heads)
+    return text(language, "kinds.one_of_head", name=noun(language, name), index=own, head=head)
+
+
+def map_labels(language: str, maps: Maps) -> list[str] | None:
+    """Return what each of several maps is called, or None where a number is all there is."""
+    if maps.labels is not None:
+        return [text(language, f"kinds.label.{label}") for label in maps.labels]
+    if maps.heads == 1:
+        return None
+    count = len(maps.values)
+    return [one_of(language, maps.name, each, maps.heads, count) for each in range(count)]
+
+
+def token_label(language: str, name: str) -> str:
+    """Return what a token that is no place is called."""
+    return text(language, f"kinds.token.{name}")
+
+
+def note_label(language: str, captured: Captured) -> str | None:
+    """Return the sentence on what is shown or why there is no row, where there is one."""
+    return None if captured.note is None else text(language, f"kinds.note.{captured.note}")
+
+
+def shape_label(language: str, captured: Captured) -> str:
+    """Return the sizes of an attention and what its axes are."""
+    axes = text(language, "kinds.axes.join").join(noun(language, name) for name in captured.axes)
+    axes = axes or text(language, f"mechanisms.axes.{captured.kind.value}")
+    return f"{' × '.join(map(str, captured.shape))} ({axes})"
 
 
 def class_label(language: str, name: str) -> str:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import base64
-import math
-from collections.abc import Callable
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from vizattn.analysis import Analysis, Classification, Segmentation
-from vizattn.attention import (
-    Activation,
-    Captured,
-    ChannelAffinity,
-    ChannelGate,
-    Check,
-    PlaceAffinity,
-    SpatialGate,
-)
-from vizattn.geometry import Grid
-from vizattn.labels import check_labels, class_label, mechanism_label, site_label
-from vizattn.texts import LANGUAGES, text
+from vizattn.labels import class_label, mechanism_label
+from vizattn.texts import text
+from vizattn.ui.encoding import Json, Words, encoded, spoken
+from vizattn.ui.sites import site
 
 VERSION = 1
 LONGEST_SHOWN = 1280
@@ -44,9 +33,6 @@ CLASS_COLOURS = (
 )
 """By the index of a class, over again where there are more: for the 12 of a street scene each is
 distinct from the others and from both the light and the dark ground."""
-Json = dict[str, Any]
-Words = dict[str, str]
-"""a text in every language: the browser switches without asking again"""
 
 
 def payload(analysis: Analysis, selection: Json) -> Json:
@@ -63,25 +49,21 @@ def payload(analysis: Analysis, selection: Json) -> Json:
         "id": analysis.id,
         "network": {
             "name": card.name,
-            "title": _spoken(lambda language: mechanism_label(language, card)),
+            "title": spoken(lambda language: mechanism_label(language, card)),
             "task": card.task,
             "mechanism": card.mechanism,
         },
         "picture": _picture(analysis),
-        "notes": [_spoken(note.sentence) for note in analysis.picture.notes],
+        "notes": [spoken(note.sentence) for note in analysis.picture.notes],
         "framing": {
             "scale": list(analysis.framing.scale),
             "offset": list(analysis.framing.offset),
             "input": list(analysis.framing.input),
         },
-        "sites": [_site(each) for each in analysis.sites],
+        "sites": [site(each) for each in analysis.sites],
         "prediction": _prediction(analysis.prediction),
         "selection": selection,
     }
-
-
-def _spoken(say: Callable[[str], str]) -> Words:
-    return {language: say(language) for language in LANGUAGES}
 
 
 def _picture(analysis: Analysis) -> Json:
@@ -91,7 +73,7 @@ def _picture(analysis: Analysis) -> Json:
         **shown_picture(analysis.picture.rgb),
         "width": width,
         "height": height,
-        "alt": _spoken(lambda language: text(language, "explore.picture_alt", name=name)),
+        "alt": spoken(lambda language: text(language, "explore.picture_alt", name=name)),
     }
 
 
@@ -106,105 +88,8 @@ def shown_picture(picture: Image.Image) -> Json:
     return {"url": url, "shown_width": shown.width, "shown_height": shown.height}
 
 
-def _site(captured: Captured) -> Json:
-    return {
-        "path": captured.site,
-        "title": _spoken(lambda language: site_label(language, captured)),
-        "kind": captured.kind.value,
-        "claim": captured.claim.value,
-        "formula": captured.formula,
-        "checks": [check_numbers(captured, check) for check in captured.checks],
-        "shape": _spoken(lambda language: _shape(captured, language)),
-        **_CONTENTS[type(captured)](captured),
-    }
-
-
-def check_numbers(captured: Captured, check: Check) -> Json:
-    """Return a check as the browser has it, with its words in every language."""
-    return {
-        "name": check.name,
-        "label": _spoken(lambda language: check_labels(language, captured, check)[0]),
-        "text": _spoken(lambda language: check_labels(language, captured, check)[1]),
-        # JSON has no infinity, which is what a check of numbers that are none measures.
-        "value": check.value if math.isfinite(check.value) else None,
-        "limit": check.limit,
-        "passed": check.passed,
-    }
-
-
-def _channel_gate(captured: ChannelGate) -> Json:
-    channels = len(captured.values)
-    return {
-        "gate": {"channels": channels, "values": floats(captured.values)},
-        "activation": _activation(captured.activation),
-    }
-
-
-def _spatial_gate(captured: SpatialGate) -> Json:
-    return {
-        "map": {"grid": grid_numbers(captured.grid), "values": floats(captured.values)},
-    }
-
-
-def _place_affinity(captured: PlaceAffinity) -> Json:
-    factors = captured.rows.factors()
-    if factors is None:
-        raise ValueError(f"expected factors at {captured.site}, received a stored matrix")
-    return {
-        "query_grid": grid_numbers(captured.query_grid),
-        "key_grid": grid_numbers(captured.key_grid),
-        "heads": captured.rows.heads,
-        "affinity": {
-            "normaliser": factors.normaliser.value,
-            "scale": factors.scale,
-            "dim": factors.query.shape[-1],
-            "query": floats(factors.query[0].float().cpu().numpy()),
-            "key": floats(factors.key[0].float().cpu().numpy()),
-        },
-    }
-
-
-def _channel_affinity(captured: ChannelAffinity) -> Json:
-    channels = captured.rows.queries
-    return {
-        "heads": captured.rows.heads,
-        "matrix": {
-            "channels": channels,
-            "values": floats(captured.rows.some(range(channels))[0]),
-        },
-        "activation": _activation(captured.activation),
-    }
-
-
-_CONTENTS: dict[type[Captured], Callable[[Any], Json]] = {
-    ChannelGate: _channel_gate,
-    SpatialGate: _spatial_gate,
-    PlaceAffinity: _place_affinity,
-    ChannelAffinity: _channel_affinity,
-}
-
-
-def _shape(captured: Captured, language: str) -> str:
-    sides = " × ".join(map(str, captured.shape))
-    return f"{sides} ({text(language, f'mechanisms.axes.{captured.kind.value}')})"
-
-
-def _activation(activation: Activation) -> Json:
-    return {"grid": grid_numbers(activation.grid), "values": floats(activation.values)}
-
-
-def grid_numbers(grid: Grid) -> Json:
-    """Return a grid as the browser has it."""
-    return {
-        "rows": grid.rows,
-        "columns": grid.columns,
-        "cell": list(grid.cell),
-        "origin": list(grid.origin),
-    }
-
-
 def _class(name: str) -> Words:
-    return _spoken(lambda language: class_label(language, name))
+    return spoken(lambda language: class_label(language, name))
 
 
 def _prediction(prediction: Classification | Segmentation) -> Json:
@@ -226,16 +111,7 @@ def _prediction(prediction: Classification | Segmentation) -> Json:
         ],
         "rows": rows,
         "columns": columns,
-        "mask": _bytes(prediction.mask),
-        "confidence": _bytes(np.rint(prediction.probability * 255).astype(np.uint8)),
+        "mask": encoded(prediction.mask),
+        "confidence": encoded(np.rint(prediction.probability * 255).astype(np.uint8)),
         "share": [shares.get(name, 0.0) for name in prediction.classes],
     }
-
-
-def floats(values: np.ndarray) -> str:
-    """Return an array as base64 of little-endian float32."""
-    return _bytes(np.ascontiguousarray(values, dtype="<f4"))
-
-
-def _bytes(values: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")

@@ -17,7 +17,9 @@ from vizattn.intake import Note
 from vizattn.labels import check_labels
 from vizattn.texts import LANGUAGES, text
 from vizattn.ui.crowd.orders import changes_numbers, registration_numbers
-from vizattn.ui.payload import Words, check_numbers, floats, grid_numbers, shown_picture
+from vizattn.ui.encoding import Words, floats, grid_numbers
+from vizattn.ui.payload import shown_picture
+from vizattn.ui.sites import check_numbers
 
 VERSION = 1
 ASKS = {"thermal_context": "rgb", "rgb_context": "thermal"}
