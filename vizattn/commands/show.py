@@ -12,11 +12,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from vizattn.analysis import Analysis, Classification, OtherTask, look
+from vizattn.commands.reports import class_maps
 from vizattn.commands.reports.report import (
     Report,
     Save,
@@ -59,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--site", metavar="S", help="which attention (default: the first with rows)"
     )
     parser.add_argument("--head", type=int, metavar="H", help="which head, from 0 (default: mean)")
+    class_maps.add_arguments(parser)
     parser.add_argument(
         "--at",
         metavar="X,Y",
@@ -114,8 +117,9 @@ def look_report(options: argparse.Namespace, network: Network) -> Report:
         raise PictureError("errors.no_picture")
     at = None if options.at is None else position(options.at)
     changes = changes_of(options.change)
-    analysis = look(options.image, network)
-    selection = Selection(options.site, options.head, at)
+    looked = look(options.image, network)
+    analysis, site = class_maps.mapped(looked, options)
+    selection = Selection(site, options.head, at)
     scale, style = drawn(options)
 
     def save(place: Path) -> list[Path]:
@@ -126,7 +130,9 @@ def look_report(options: argparse.Namespace, network: Network) -> Report:
     report = Report(facts, list(_lines(analysis, facts)), save, f"overlays, {ARRAYS}")
     if not changes:
         return report
-    return _with_changes(report, Changed(analysis, changes), options, selection)
+    # A changed network is looked at anew: it has the sites of its own, and no class maps.
+    own = replace(selection, site=options.site)
+    return _with_changes(report, Changed(looked, changes), options, own)
 
 
 def _with_changes(
