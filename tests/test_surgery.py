@@ -79,9 +79,9 @@ def pairs(slug: str, variant: str, name: str) -> list[tuple[Fired, Fired]]:
     module, _, before = subject(slug, variant)
     found = []
     for site, block in blocks_of(module).items():
-        if name in operations_for(block) and not (
-            name == "local" and block.kind is Kind.TOKEN_AFFINITY
-        ):
+        # Without a picture nobody knows how tokens without rows and columns lie.
+        unplaced = name == "local" and block.kind is Kind.TOKEN_AFFINITY
+        if name in operations_for(block) and not unplaced:
             after = operated(slug, variant, site, DONE[name])
             found.append((firing_of(before, module, site), firing_of(after, module, site)))
     return found
@@ -220,18 +220,20 @@ def window_of(firing: Fired, side: int) -> np.ndarray:
     _, _, queries, keys = firing.attention.shape
     near = np.zeros((queries, keys), dtype=bool)
     if block.kind is Kind.CHANNEL_PLACE_AFFINITY:
-        key_rows, key_columns, cells = rows, columns, 1
-        places = range(queries)
+        key_rows, key_columns, places = rows, columns, queries
     else:
         key_rows, key_columns = block.key_grid(rows, columns)
-        cells, places = block.key_cells(), range(rows * columns)
-    for query in places:
+        places = rows * columns
+    cells = block.key_cells()
+    step_down, step_across = (1 / cells, 1 / cells)
+    if cells == 1:
+        step_down, step_across = key_rows / rows, key_columns / columns
+    for query in range(places):
         row, column = divmod(query % (rows * columns), columns)
-        if cells > 1:
-            row, column = min(row // cells, key_rows - 1), min(column // cells, key_columns - 1)
-        else:
-            row, column = row * key_rows // rows, column * key_columns // columns
-        for key in range(keys * (block.bands() if len(places) != queries else 1)):
+        # The key cell that holds the middle of the query's cell, or the nearest to it.
+        row = min(int((row + 0.5) * step_down), key_rows - 1)
+        column = min(int((column + 0.5) * step_across), key_columns - 1)
+        for key in range(keys * (block.bands() if places != queries else 1)):
             key_row, key_column = divmod(key % (key_rows * key_columns), key_columns)
             if max(abs(key_row - row), abs(key_column - column)) <= side // 2:
                 near[query % queries, key % keys] = True
@@ -271,6 +273,18 @@ def test_painting_a_gate_to_zero_silences_that_place(slug: str, variant: str) ->
         silenced = after.returned[:, :, 1, 2:4]
         passes = after.inputs[0][:, :, 1, 2:4] if block.identity == 0.0 else 0 * silenced
         torch.testing.assert_close(silenced, passes)
+
+
+def test_windows_of_tokens_leave_out_what_is_no_place() -> None:
+    module, inputs, _ = subject("vit", "")
+    (site, *_), (rows, columns) = first_sites(module), SIZE
+    framing = Framing.letterbox((columns * 16, rows * 16), (columns * 16, rows * 16))
+    with replaced(module, {site: Local(1)}, framing):
+        after = firing_of(attention_of(module, inputs), module, site)
+    # A window of one cell is oneself, also for the class token.
+    np.testing.assert_allclose(
+        dense(after.attention), np.broadcast_to(np.eye(55), (2, 4, 55, 55)), atol=1e-6
+    )
 
 
 def test_paint_brings_its_own_value() -> None:

@@ -129,6 +129,7 @@ def _numbers(captured: Captured) -> Iterator[Float[np.ndarray, "*axes"]]:
     if isinstance(rows, Rows):
         step = -(-rows.queries // _ROWS_COMPARED)
         yield rows.some(range(0, rows.queries, step)).astype(np.float64)
-    values = getattr(captured, "values", None)
-    if isinstance(values, np.ndarray):
-        yield values.astype(np.float64)
+    maps = getattr(captured, "maps", None)
+    for values in (getattr(captured, "values", None), maps and maps.values):
+        if isinstance(values, np.ndarray):
+            yield values.astype(np.float64)

@@ -10,8 +10,14 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from models.mechanism import AttentionBlock, Kind
+from vizattn.capture import Firing
 from vizattn.geometry import Framing, Grid
+from vizattn.measures import One
+from vizattn.placing import grid_of, keys_of
 from vizattn.texts import Refused
+
+FAR = 1 << 20
+"""cells that something without a place is away from everything"""
 
 
 class CannotChange(Refused):
@@ -34,37 +40,28 @@ class Site:
     inputs: tuple[Tensor, ...]
     framing: Framing | None = None
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return the shape of the first input."""
-        return tuple(self.inputs[0].shape)
-
     def cannot(self, key: str, **values: object) -> CannotChange:
         """Return the refusal of an operation, with a sentence of the area "surgery"."""
         return CannotChange(f"surgery.cannot.{key}", site=self.name, **values)
 
-    def grid(self) -> Grid:
-        """Return where the cells of the first input are in the model's input.
+    def one(self, framing: Framing) -> One:
+        """Return the site as what places cells asks for."""
+        firing = Firing(self.name, self.block, None, self.inputs, self.inputs[0])
+        own = self.block.kind, self.block.claim
+        return One(firing, None, self.inputs, self.inputs[0], framing, self.name, *own)
 
-        Raises:
-            CannotChange: if there is no picture, or the input is no map.
-        """
-        if self.framing is None or len(self.shape) != 4:
+    def grid(self) -> Grid:
+        """Return where the cells of the first input are; raises CannotChange without a picture."""
+        if self.framing is None:
             raise self.cannot("no_picture")
-        rows, columns = self.shape[2:]
-        stride = self.block.stride
-        if stride is not None:
-            return Grid(rows, columns, (stride, stride))
-        width, height = self.framing.input
-        return Grid(rows, columns, (width / columns, height / rows))
+        return grid_of(self.one(self.framing))
 
     def own_keys(self, queries: int) -> Int[Tensor, " query"]:
         """Return the key that each query is itself, or is inside of where keys are coarser."""
         if self.block.kind is not Kind.PLACE_AFFINITY:
             return torch.arange(queries)
-        rows, columns = _key_grid(self)
-        inside = _inside(self, rows, columns)
-        return (inside[:, 0] * columns + inside[:, 1])[:queries]
+        inside, _, keys = _grids(self)
+        return (inside[:, 0] * keys.columns + inside[:, 1])[:queries]
 
     def layout(self, items: int) -> Layout | None:
         """Return where the queries and keys of the block's affinity are.
@@ -101,56 +98,60 @@ class Layout:
         return inside
 
 
-def _cells(rows: int, columns: int) -> Int[Tensor, "cell 2"]:
-    return torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).reshape(-1, 2)
+def _cells(grid: Grid) -> Int[Tensor, "cell 2"]:
+    rows, columns = torch.arange(grid.rows), torch.arange(grid.columns)
+    return torch.cartesian_prod(rows, columns).reshape(-1, 2)
 
 
-def _key_grid(site: Site) -> tuple[int, int]:
-    rows, columns = site.shape[2:]
-    return site.block.key_grid(rows, columns)
+def _grids(site: Site) -> tuple[Int[Tensor, "cell 2"], Grid, Grid]:
+    """Return the key cell that each query cell's centre is in, and the two grids."""
+    rows, columns = site.inputs[0].shape[2:]
+    # Where cells lie among each other does not depend on the picture.
+    alone = Framing.letterbox((columns, rows), (columns, rows))
+    one = site.one(site.framing or alone)
+    queries = grid_of(one)
+    keys = keys_of(one, queries)
+    lines = [
+        _lines(queries.rows, queries.cell[1], queries.origin[1], keys.cell[1], keys.origin[1]),
+        _lines(queries.columns, queries.cell[0], queries.origin[0], keys.cell[0], keys.origin[0]),
+    ]
+    last = torch.tensor([keys.rows, keys.columns]) - 1
+    inside = torch.cartesian_prod(*lines).reshape(-1, 2)
+    # What is left over at the border when cells are pooled is nearest to the last of them.
+    return torch.minimum(inside.clamp(min=0), last), queries, keys
 
 
-def _inside(site: Site, rows: int, columns: int) -> Int[Tensor, "cell 2"]:
-    """Return the key cell that each cell of the queries' map is in."""
-    size, keys, cells = site.shape[2:], torch.tensor([rows, columns]), site.block.key_cells()
-    own = _cells(*size)
-    if cells > 1:
-        # What is left over at the border when cells are pooled is nearest to the last of them.
-        return torch.minimum(own // cells, keys - 1)
-    return own * keys // torch.tensor(size)
+def _lines(
+    count: int, cell: float, origin: float, key_cell: float, key_origin: float
+) -> Int[Tensor, " line"]:
+    centres = origin + (torch.arange(count, dtype=torch.float64) + 0.5) * cell
+    return ((centres - key_origin) / key_cell).floor().long()
 
 
 def _places(site: Site, items: int) -> Layout:
-    rows, columns = _key_grid(site)
+    inside, _, keys = _grids(site)
     bands = site.block.bands()
     query, key = (
-        cells.unflatten(0, (bands, -1)).transpose(0, 1)
-        for cells in (_inside(site, rows, columns), _cells(rows, columns))
+        cells.unflatten(0, (bands, -1)).transpose(0, 1) for cells in (inside, _cells(keys))
     )
     return Layout(query, key)
 
 
 def _channels_at_places(site: Site, items: int) -> Layout:
     # Item c N + i is channel c of a group at place i.
-    own = _cells(*site.shape[2:])
+    _, queries, _ = _grids(site)
+    own = _cells(queries)
     cells = own.repeat(items // len(own), 1).unsqueeze(1)
     return Layout(cells, cells)
 
 
-FAR = 1 << 20
-"""cells that something without a place is away from everything"""
-
-
 def _tokens(site: Site, items: int) -> Layout | None:
-    stride, framing = site.block.stride, site.framing
-    if stride is None or framing is None:
+    if site.framing is None:
         return None
-    columns, rows = (-(-side // stride) for side in framing.input)
-    ahead = items - rows * columns
-    if ahead < 0:
-        return None
+    places = _cells(site.grid())
+    ahead = items - len(places)
     nowhere = -FAR * (1 + torch.arange(ahead)).reshape(-1, 1).expand(-1, 2)
-    cells = torch.cat([nowhere, _cells(rows, columns)]).unsqueeze(1)
+    cells = torch.cat([nowhere, places]).unsqueeze(1)
     return Layout(cells, cells)
 
 
