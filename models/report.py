@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from models import survey
 from models.weights import Card, cards, weights_folder
 
 Errors = dict[str, Any]
@@ -110,7 +111,12 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"networks": networks, "counters": counters}
+def every_mechanism() -> str:
+    """Return the table of every mechanism, as replayed and trained."""
+    return survey.table(survey.verified(), page=f"docs/{survey.PAGE}")
+
+
+BLOCKS = {"networks": networks, "counters": counters, "mechanisms": every_mechanism}
 """what is written between the marks of each name"""
 
 
