@@ -72,6 +72,8 @@ def network_facts(network: Network) -> Json:
         "metric": card.metric,
         "sha256": card.sha256,
         "shares": card.shares,
+        # The file's name, where somebody gave weights of their own.
+        "weights": card.facts.get("weights"),
         "device": str(network.device),
     }
 

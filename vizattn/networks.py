@@ -105,9 +105,9 @@ class Library:
         return every[name]
 
     def here(self, name: str) -> bool:
-        """Return whether a network can be used without downloading anything."""
-        card = self.card(name)
-        return not isinstance(card, Pretrained) or fetching.cached(card.entry) is not None
+        """Return whether a network can be used without downloading anything; others' may not."""
+        known = pretrained().get(name)
+        return known is None or fetching.cached(known.entry) is not None
 
     def network(self, name: str, progress: Progress = quiet) -> Network:
         """Return a network, loading it the first time, and downloading it where it is not here.

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import torch
 
 from models.weights import WeightsError
-from models.zoo.table import TIMM, Entry
+from models.zoo.table import Entry
 
 Progress = Callable[[int, int], None]
 """is told how many bytes of how many are here"""
@@ -40,7 +40,7 @@ def quiet(done: int, total: int) -> None:
 
 def cached(entry: Entry) -> Path | None:
     """Return where an entry's file lies, or None while it is still to be downloaded."""
-    if entry.source == TIMM:
+    if not _is_address(entry):
         from huggingface_hub import try_to_load_from_cache
 
         found = try_to_load_from_cache(entry.origin, FILE)
@@ -65,11 +65,16 @@ def fetch(entry: Entry, progress: Progress = quiet) -> Path:
         if intact(path):
             return path
         _remove(path)
-    path = (_from_hub if entry.source == TIMM else _from_address)(entry, progress)
+    path = (_from_address if _is_address(entry) else _from_hub)(entry, progress)
     if not intact(path):
         _remove(path)
         raise WeightsError(f"{path.name} is damaged: its checksum is not the published one")
     return path
+
+
+def _is_address(entry: Entry) -> bool:
+    """Return whether an entry's file has an address; a repository of the hub has a name."""
+    return "://" in entry.origin
 
 
 def intact(path: Path) -> bool:

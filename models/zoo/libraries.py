@@ -104,7 +104,7 @@ def _timm_facts(entry: Line | Entry) -> Facts:
     config = _timm_config(entry)
     size = list(config.input_size[1:])
     return {
-        "origin": config.hf_hub_id,
+        "origin": config.hf_hub_id or config.url,
         "licence": config.license,
         "size": size,
         "resized": math.floor(min(size) / config.crop_pct),

@@ -1,4 +1,7 @@
-"""List the bundled networks with what they reach, and the mechanisms with their variants."""
+"""List the bundled networks with what they reach, those that others trained, and the mechanisms.
+
+Others' weights are downloaded when a network is first used; the list says how large they are.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from typing import Any
 
 from models.mechanism import Mechanism, mechanisms
 from models.weights import Card
+from models.zoo.loading import Pretrained
 from vizattn.networks import Library
 from vizattn.tables import table
 
 NAME = "list"
-HELP = "list the bundled networks and the mechanisms"
+HELP = "list the networks, bundled and pretrained, and the mechanisms"
 LONGEST_NAME = 44
 """characters of a mechanism's name in the table"""
 
@@ -23,11 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print both lists; returns 0."""
-    models = [_network(card) for card in Library("cpu").cards().values()]
+    """Print all lists; returns 0."""
+    library = Library("cpu")
+    models = [_network(card) for card in library.cards().values()]
+    zoo = [_pretrained(library, card) for card in library.pretrained().values()]
     if options.json:
         known = [_mechanism(each) for each in mechanisms().values()]
-        print(json.dumps({"models": models, "mechanisms": known}, indent=2, ensure_ascii=False))
+        everything = {"models": models, "pretrained": zoo, "mechanisms": known}
+        print(json.dumps(everything, indent=2, ensure_ascii=False))
         return 0
     print(
         table(
@@ -47,6 +54,16 @@ def run(options: argparse.Namespace) -> int:
     print()
     print(
         table(
+            ("pretrained", "task", "attention", "weights", "licence"),
+            [
+                (each["name"], each["task"], _short(each["family"]), _size(each), each["licence"])
+                for each in zoo
+            ],
+        )
+    )
+    print()
+    print(
+        table(
             ("mechanism", "name", "family", "variants"),
             [
                 (slug, _short(each.name), each.family, str(len(each.variants)))
@@ -60,6 +77,30 @@ def run(options: argparse.Namespace) -> int:
 def _short(name: str) -> str:
     """Return a name that leaves room for its line's other columns; JSON has it whole."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+
+
+def _size(pretrained: dict[str, Any]) -> str:
+    size = f"{pretrained['bytes'] / 1e6:.0f} MB"
+    return size if pretrained["downloaded"] else f"{size}, to be downloaded"
+
+
+def _pretrained(library: Library, card: Pretrained) -> dict[str, Any]:
+    entry = card.entry
+    return {
+        "name": card.name,
+        "title": entry.title,
+        "task": entry.task,
+        "family": entry.group.family,
+        "paper": entry.group.paper.title,
+        "year": entry.group.paper.year,
+        "source": entry.source,
+        "origin": entry.origin,
+        "licence": entry.licence,
+        "bytes": entry.bytes,
+        "parameters": entry.parameters,
+        "size": list(entry.size),
+        "downloaded": library.here(card.name),
+    }
 
 
 def _network(card: Card) -> dict[str, Any]:

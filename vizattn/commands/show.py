@@ -19,6 +19,7 @@ from typing import Any
 
 from vizattn.analysis import Analysis, Classification, OtherTask, look
 from vizattn.commands.reports import class_maps
+from vizattn.commands.reports.downloads import downloads
 from vizattn.commands.reports.report import (
     Report,
     Save,
@@ -34,6 +35,7 @@ from vizattn.facts import summary
 from vizattn.intake import PictureError
 from vizattn.networks import COUNTS, Library, Network, choose_device
 from vizattn.render import COLORMAPS
+from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.views import Scale, Selection
 
 NAME = "show"
@@ -56,7 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the thermal picture lies on the other: looked for, on the same view, or moved "
         "right and down by pixels and enlarged about the middle (default: auto)",
     )
-    parser.add_argument("--model", required=True, metavar="NAME", help="a bundled network")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="NAME",
+        help="a bundled network, or a pretrained one, which is downloaded on first use",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="own weights for that network: safetensors, or a state dict that torch.save wrote",
+    )
     parser.add_argument(
         "--site", metavar="S", help="which attention (default: the first with rows)"
     )
@@ -94,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         Refused: if picture, network, site, head or place cannot be used.
         OSError: if the folder cannot be written.
     """
-    network = Library(options.device).network(options.model)
+    network = _network(options)
     report = _report_of(network)(options, network)
     names = write(report.save, report.facts, options.out)
     if options.json:
@@ -103,6 +116,14 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(report.lines))
         print(f"\n{len(names)} files in {options.out}: {report.files} and {SUMMARY}")
     return 0
+
+
+def _network(options: argparse.Namespace) -> Network:
+    library = Library(options.device)
+    if options.weights is not None:
+        return library.with_weights(options.model, options.weights)
+    with downloads(options.model) as progress:
+        return library.network(options.model, progress)
 
 
 def look_report(options: argparse.Namespace, network: Network) -> Report:
@@ -212,6 +233,8 @@ def _lines(analysis: Analysis, facts: dict[str, Any]) -> Iterator[str]:
 
 def _prediction(analysis: Analysis) -> str:
     prediction = analysis.prediction
+    if isinstance(prediction, Classification) and not prediction.classes:
+        return text(DEFAULT_LANGUAGE, "zoo.no_classes")
     if isinstance(prediction, Classification):
         found, what = prediction.top(), "most probable"
     else:

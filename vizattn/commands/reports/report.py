@@ -66,7 +66,8 @@ def drawn(options: argparse.Namespace) -> tuple[Scale, Style]:
 def head_of(picture: dict[str, Any], network: dict[str, Any]) -> str:
     """Return what was looked at, with what, in one line."""
     width, height = picture["size"]
-    return f"{picture['name']}, {width} x {height}, {network['name']} on {network['device']}"
+    name = network["name"] + (f" with {network['weights']}" if network.get("weights") else "")
+    return f"{picture['name']}, {width} x {height}, {name} on {network['device']}"
 
 
 def sites_of(sites: list[dict[str, Any]]) -> Iterator[str]:
