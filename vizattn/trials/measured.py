@@ -178,7 +178,8 @@ class Trust:
 
     def _names(self, controls: tuple[str, ...], language: str) -> str:
         spoken = [text(language, f"trust.control.{name}") for name in controls]
-        return text(language, "trust.line.and").join(spoken)
+        first = text(language, "trust.line.join").join(spoken[:-1])
+        return text(language, "trust.line.and").join(filter(None, (first, *spoken[-1:])))
 
     def facts(self) -> dict[str, Any]:
         """Return everything as facts that fit into JSON."""
