@@ -230,6 +230,19 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """How the cost of a mechanism grows with the number N of places, as its paper states it.
+
+    Args:
+        formula: as in "O(N²)", widths left out.
+        exponent: of N.
+    """
+
+    formula: str
+    exponent: float
+
+
+@dataclass(frozen=True)
 class Derived:
     """A tensor of a reference file that follows from what several of our modules hold.
 
@@ -316,6 +329,8 @@ class Mechanism:
     """by the name of the variant, the shapes of what it takes, where that is not one map"""
     multiple: int = 1
     """the sides of the maps that the variants take are multiples of this"""
+    growth: Growth | None = None
+    """stated for what relates places to each other"""
     plugs: Mapping[str, Plug] = field(default_factory=dict)
     """by the name of the host: "classifier", "segmenter" or "counter" """
 

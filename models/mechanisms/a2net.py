@@ -37,6 +37,7 @@ from models.mechanism import (
     Auxiliary,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -143,6 +144,7 @@ MECHANISM = Mechanism(
     slug="a2net",
     name="A²-Net double attention",
     family="self-attention",
+    growth=Growth("O(N)", 1.0),
     paper=Paper(
         title="A^2-Nets: Double Attention Networks",
         authors="Chen, Kalantidis, Li, Yan, Feng",

@@ -39,6 +39,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -276,6 +277,7 @@ MECHANISM = Mechanism(
     slug="ann",
     name="Asymmetric non-local block",
     family="self-attention",
+    growth=Growth("O(N S, S pooled keys)", 1.0),
     paper=Paper(
         title="Asymmetric Non-local Neural Networks for Semantic Segmentation",
         authors="Zhu, Xu, Bai, Huang, Bai",

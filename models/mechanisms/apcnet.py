@@ -38,6 +38,7 @@ from models.affinity import PairwiseAffinity
 from models.mechanism import (
     AttentionBlock,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -180,6 +181,7 @@ MECHANISM = Mechanism(
     slug="apcnet",
     name="APCNet adaptive context",
     family="self-attention",
+    growth=Growth("O(N s², s regions a side)", 1.0),
     paper=Paper(
         title="Adaptive Pyramid Context Network for Semantic Segmentation",
         authors="He, Deng, Zhou, Wang, Qiao",

@@ -39,6 +39,7 @@ from models.mechanism import (
     AttentionBlock,
     Auxiliary,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -189,6 +190,7 @@ MECHANISM = Mechanism(
     slug="beyond_grids",
     name="Beyond Grids graph convolution unit",
     family="self-attention",
+    growth=Growth("O(N K, K vertices)", 1.0),
     paper=Paper(
         title="Beyond Grids: Learning Graph Representations for Visual Recognition",
         authors="Li, Gupta",

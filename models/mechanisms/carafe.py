@@ -38,6 +38,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -203,6 +204,7 @@ MECHANISM = Mechanism(
     slug="carafe",
     name="CARAFE upsampling",
     family="self-attention",
+    growth=Growth("O(N k², kernels of k)", 1.0),
     paper=Paper(
         title="CARAFE: Content-Aware ReAssembly of FEatures",
         authors="Wang, Chen, Xu, Liu, Loy, Lin",

@@ -38,6 +38,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -139,6 +140,7 @@ MECHANISM = Mechanism(
     slug="ccnet",
     name="CCNet criss-cross attention",
     family="self-attention",
+    growth=Growth("O(N √N)", 1.5),
     paper=Paper(
         title="CCNet: Criss-Cross Attention for Semantic Segmentation",
         authors="Huang, Wang, Huang, Huang, Wei, Liu",

@@ -41,6 +41,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -198,6 +199,7 @@ MECHANISM = Mechanism(
     slug="cgnl",
     name="Compact generalized non-local block",
     family="self-attention",
+    growth=Growth("O(N C)", 1.0),
     paper=Paper(
         title="Compact Generalized Non-local Network",
         authors="Yue, Sun, Yuan, Zhou, Ding, Xu",

@@ -34,6 +34,7 @@ from models.affinity import DenseAffinity, PairwiseAffinity, ProductAffinity
 from models.mechanism import (
     AttentionBlock,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -192,6 +193,7 @@ MECHANISM = Mechanism(
     slug="danet",
     name="DANet dual attention",
     family="self-attention",
+    growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="Dual Attention Network for Scene Segmentation",
         authors="Fu, Liu, Tian, Li, Bao, Fang, Lu",

@@ -40,6 +40,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -221,6 +222,7 @@ MECHANISM = Mechanism(
     slug="dgmn",
     name="Dynamic graph message passing",
     family="self-attention",
+    growth=Growth("O(N K, K sampled places)", 1.0),
     paper=Paper(
         title="Dynamic Graph Message Passing Networks",
         authors="Zhang, Xu, Arnab, Torr",

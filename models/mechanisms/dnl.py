@@ -40,6 +40,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -184,6 +185,7 @@ MECHANISM = Mechanism(
     slug="dnl",
     name="Disentangled non-local block",
     family="self-attention",
+    growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="Disentangled Non-Local Neural Networks",
         authors="Yin, Yao, Cao, Li, Zhang, Lin, Hu",

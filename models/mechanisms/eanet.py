@@ -37,6 +37,7 @@ from models.mechanism import (
     Auxiliary,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -171,6 +172,7 @@ MECHANISM = Mechanism(
     slug="eanet",
     name="EANet external attention",
     family="self-attention",
+    growth=Growth("O(N S, S memory slots)", 1.0),
     paper=Paper(
         title="Beyond Self-attention: External Attention using Two Linear Layers for Visual Tasks",
         authors="Guo, Liu, Mu, Hu",

@@ -45,6 +45,7 @@ from models.mechanism import (
     Auxiliary,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -199,6 +200,7 @@ MECHANISM = Mechanism(
     slug="emanet",
     name="EMANet expectation-maximisation attention",
     family="self-attention",
+    growth=Growth("O(N K, K bases)", 1.0),
     paper=Paper(
         title="Expectation-Maximization Attention Networks for Semantic Segmentation",
         authors="Li, Zhong, Wu, Yang, Lin, Liu",

@@ -37,6 +37,7 @@ from models.mechanism import (
     Auxiliary,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -156,6 +157,7 @@ MECHANISM = Mechanism(
     slug="gcnet",
     name="GCNet global context",
     family="self-attention",
+    growth=Growth("O(N)", 1.0),
     paper=Paper(
         title="GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond",
         authors="Cao, Xu, Lin, Wei, Hu",

@@ -37,6 +37,7 @@ from models.mechanism import (
     AttentionBlock,
     Auxiliary,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -123,6 +124,7 @@ MECHANISM = Mechanism(
     slug="glore",
     name="GloRe graph reasoning",
     family="self-attention",
+    growth=Growth("O(N)", 1.0),
     paper=Paper(
         title="Graph-Based Global Reasoning Networks",
         authors="Chen, Rohrbach, Yan, Yan, Feng, Kalantidis",

@@ -53,6 +53,7 @@ from models.mechanism import (
     Auxiliary,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -302,6 +303,7 @@ MECHANISM = Mechanism(
     slug="hamnet",
     name="Hamburger matrix decomposition",
     family="self-attention",
+    growth=Growth("O(N r, rank r)", 1.0),
     paper=Paper(
         title="Is Attention Better Than Matrix Decomposition?",
         authors="Geng, Guo, Chen, Li, Wei, Lin",

@@ -42,6 +42,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Laid,
     Mechanism,
@@ -252,6 +253,7 @@ MECHANISM = Mechanism(
     slug="isa",
     name="Interlaced sparse self-attention",
     family="self-attention",
+    growth=Growth("O(N √N)", 1.5),
     paper=Paper(
         title="Interlaced Sparse Self-Attention for Semantic Segmentation",
         authors="Huang, Yuan, Guo, Zhang, Chen, Wang",

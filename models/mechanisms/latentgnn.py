@@ -39,6 +39,7 @@ from models.mechanism import (
     AttentionBlock,
     Auxiliary,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -184,6 +185,7 @@ MECHANISM = Mechanism(
     slug="latentgnn",
     name="LatentGNN",
     family="self-attention",
+    growth=Growth("O(N d, d latent nodes)", 1.0),
     paper=Paper(
         title="LatentGNN: Learning Efficient Non-local Relations for Visual Recognition",
         authors="Zhang, He, Yan",

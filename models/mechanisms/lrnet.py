@@ -40,6 +40,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -142,6 +143,7 @@ MECHANISM = Mechanism(
     slug="lrnet",
     name="Local relation layer",
     family="self-attention",
+    growth=Growth("O(N k², windows of k)", 1.0),
     paper=Paper(
         title="Local Relation Networks for Image Recognition",
         authors="Hu, Zhang, Xie, Lin",

@@ -40,6 +40,7 @@ from models.affinity import ConcatenationAffinity, Normaliser, PairwiseAffinity,
 from models.mechanism import (
     AttentionBlock,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -282,6 +283,7 @@ MECHANISM = Mechanism(
     slug="nonlocal",
     name="Non-local block",
     family="self-attention",
+    growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="Non-local Neural Networks",
         authors="Wang, Girshick, Gupta, He",

@@ -39,6 +39,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -305,6 +306,7 @@ MECHANISM = Mechanism(
     slug="ocnet",
     name="OCNet object context pooling",
     family="self-attention",
+    growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="OCNet: Object Context Network for Scene Parsing",
         authors="Yuan, Huang, Guo, Zhang, Chen, Wang",

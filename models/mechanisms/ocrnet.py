@@ -39,6 +39,7 @@ from models.mechanism import (
     AttentionBlock,
     Auxiliary,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -219,6 +220,7 @@ MECHANISM = Mechanism(
     slug="ocrnet",
     name="OCRNet object context",
     family="self-attention",
+    growth=Growth("O(N K, K classes)", 1.0),
     paper=Paper(
         title="Object-Contextual Representations for Semantic Segmentation",
         authors="Yuan, Chen, Wang",

@@ -40,6 +40,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Laid,
     Mechanism,
@@ -291,6 +292,7 @@ MECHANISM = Mechanism(
     slug="psanet",
     name="PSANet point-wise spatial attention",
     family="self-attention",
+    growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="PSANet: Point-wise Spatial Attention Network for Scene Parsing",
         authors="Zhao, Zhang, Liu, Shi, Loy, Lin, Jia",

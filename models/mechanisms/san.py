@@ -41,6 +41,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -268,6 +269,7 @@ MECHANISM = Mechanism(
     slug="san",
     name="SAN self-attention network",
     family="self-attention",
+    growth=Growth("O(N k², windows of k)", 1.0),
     paper=Paper(
         title="Exploring Self-attention for Image Recognition",
         authors="Zhao, Jia, Koltun",

@@ -40,6 +40,7 @@ from models.mechanism import (
     AttentionBlock,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -338,6 +339,7 @@ MECHANISM = Mechanism(
     slug="sasa",
     name="Stand-alone self-attention",
     family="self-attention",
+    growth=Growth("O(N k², windows of k)", 1.0),
     paper=Paper(
         title="Stand-Alone Self-Attention in Vision Models",
         authors="Ramachandran, Parmar, Vaswani, Bello, Levskaya, Shlens",

@@ -38,6 +38,7 @@ from models.mechanism import (
     Auxiliary,
     Claim,
     Derived,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -183,6 +184,7 @@ MECHANISM = Mechanism(
     slug="sgr",
     name="Symbolic graph reasoning",
     family="self-attention",
+    growth=Growth("O(N M, M nodes)", 1.0),
     paper=Paper(
         title="Symbolic Graph Reasoning Meets Convolutions",
         authors="Liang, Hu, Zhang, Lin, Xing",

@@ -38,6 +38,7 @@ from models.affinity import PairwiseAffinity, ProductAffinity
 from models.mechanism import (
     AttentionBlock,
     Claim,
+    Growth,
     Kind,
     Mechanism,
     Paper,
@@ -327,6 +328,7 @@ MECHANISM = Mechanism(
     slug="vit",
     name="Vision Transformer",
     family="self-attention",
+    growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
         authors="Dosovitskiy, Beyer, Kolesnikov, Weissenborn, Zhai, Unterthiner, Dehghani, "
