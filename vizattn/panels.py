@@ -14,7 +14,7 @@ from PIL import Image
 from vizattn.geometry import Framing, Size
 from vizattn.intake import Picture
 from vizattn.numbers import number
-from vizattn.render import Style, colour_table, colours, grey_ground, overlay
+from vizattn.render import SIGNED_COLORMAP, Style, colour_table, colours, grey_ground, overlay
 from vizattn.texts import text
 from vizattn.typesetting import Typeface
 from vizattn.views import Bars, Drawable, Heat, Matrix
@@ -138,7 +138,7 @@ class HeatPanel(Panel[Heat]):
 
 
 class BarsPanel(Panel[Bars]):
-    """A bar for each channel, the largest first."""
+    """A bar for each channel or other thing."""
 
     @property
     def size(self) -> tuple[float, float]:
@@ -153,8 +153,9 @@ class BarsPanel(Panel[Bars]):
         axes.bar(
             np.arange(count), shown.values, width=0.8, color=np.where(marked, ACCENT, "#9aa3ad")
         )
-        # A bar of no height is no mark: the line shows where the chosen channel stands.
-        axes.axvline(int(marked.argmax()), color=ACCENT, alpha=0.4, linewidth=0.8, zorder=0)
+        if shown.chosen is not None:
+            # A bar of no height is no mark: the line shows where the chosen one stands.
+            axes.axvline(int(marked.argmax()), color=ACCENT, alpha=0.4, linewidth=0.8, zorder=0)
         axes.set_xlim(-0.7, count - 0.3)
         axes.set_ylim(shown.low, shown.high)
         axes.set_xticks([])
@@ -166,15 +167,12 @@ class BarsPanel(Panel[Bars]):
         self._label_ticks(axes, [(v, number(v)) for v in (shown.low, middle, shown.high)])
 
     def notes(self) -> list[str]:
-        said = {"channel": self.shown.chosen}
-        return [
-            *super().notes(),
-            text(self.subject.typeface.language, "figure.bars", **said),
-        ]
+        order = self.shown.order_label.text(self.subject.typeface.language)
+        return [*super().notes(), order]
 
 
 class MatrixPanel(Panel[Matrix]):
-    """A channel affinity as a square: query channels down, key channels across."""
+    """A table as a square: what is asked down, what is answered with across."""
 
     @property
     def size(self) -> tuple[float, float]:
@@ -182,7 +180,8 @@ class MatrixPanel(Panel[Matrix]):
 
     def draw(self, sheet: Any, left: float, top: float) -> None:
         side = self.size[0]
-        shown, table = self.shown, colours(self.subject.style.colormap)
+        shown = self.shown
+        table = colours(SIGNED_COLORMAP if shown.signed else self.subject.style.colormap)
         axes = sheet.axes(left, top, side, side)
         position = np.clip((shown.values - shown.low) / (shown.high - shown.low), 0, 1)
         pixels = table[np.rint(position * 255).astype(np.uint8)]

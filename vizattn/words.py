@@ -9,19 +9,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
-from jaxtyping import Float
 
 from models.mechanism import Claim
 from vizattn.analysis import Analysis
-from vizattn.attention import Captured, ChannelAffinity, ChannelGate, PlaceAffinity, SpatialGate
-from vizattn.geometry import Framing, Grid, Point
+from vizattn.attention import (
+    Captured,
+    ChannelAffinity,
+    ChannelGate,
+    Maps,
+    ModalityGate,
+    PlaceAffinity,
+    SpatialGate,
+)
+from vizattn.feature_views import ThingLabel, is_mean, of_senses
+from vizattn.features import EdgeGate, FeatureMaps, Table, Weights
+from vizattn.geometry import Grid
+from vizattn.labels import one_of, token_label
 from vizattn.numbers import number, percent
+from vizattn.statistics import RowNumbers, Spread, row_numbers, spread
 from vizattn.texts import text
 from vizattn.views import Selection, channel_rows, place_row, resolve
+
+__all__ = ["RowNumbers", "Spread", "join", "row_numbers", "sentence", "spread"]
 
 NEARLY_EVEN = 0.97
 """a row whose entropy is above this share of the largest possible one points nowhere"""
@@ -29,114 +41,6 @@ NEAR = 0.12
 """in diagonals of the picture: a centre of mass that is closer lies around the place itself"""
 OPEN, CLOSED = 0.9, 0.1
 """a gate above the one lets its channel through, one below the other mutes it"""
-_HALF = 0.5 - 1e-9
-
-
-@dataclass(frozen=True)
-class RowNumbers:
-    """A row of weights in numbers.
-
-    Args:
-        minimum: the smallest weight.
-        maximum: the largest weight.
-        total: the sum of the weights.
-        entropy: of the shares of the magnitudes, in nats.
-        evenness: the entropy in parts of the largest that so many keys allow, 0..1.
-        effective: exp(entropy): as many keys with one weight each would be as spread out.
-        self_weight: the weight of the query's own place or channel, where that is known.
-        half_mass_cells: how few keys hold half of the mass.
-        top: (key, weight) of the largest weights, largest first.
-    """
-
-    minimum: float
-    maximum: float
-    total: float
-    entropy: float
-    evenness: float
-    effective: float
-    self_weight: float | None
-    half_mass_cells: int
-    top: tuple[tuple[int, float], ...]
-
-
-def row_numbers(
-    row: Float[np.ndarray, "*axes"], own: int | None = None, count: int = 5
-) -> RowNumbers:
-    """Return a row in numbers; a row of zeros has no entropy and no effective keys.
-
-    Args:
-        row: the weights, of any shape.
-        own: the index, row by row, of the query itself among the keys.
-        count: how many of the largest weights to list.
-
-    Raises:
-        ValueError: if the row is empty.
-    """
-    weights = np.asarray(row, dtype=np.float64).ravel()
-    if not weights.size:
-        raise ValueError("expected a row with weights, received an empty one")
-    sizes = np.abs(weights)
-    mass = float(sizes.sum())
-    shares = sizes[sizes > 0] / mass if mass > 0 else np.zeros(0)
-    entropy = max(0.0, float(-(shares * np.log(shares)).sum()))
-    most = math.log(weights.size)
-    best = np.argsort(-weights, kind="stable")[:count]
-    return RowNumbers(
-        minimum=float(weights.min()),
-        maximum=float(weights.max()),
-        total=float(weights.sum()),
-        entropy=entropy,
-        evenness=entropy / most if most > 0 else 0.0,
-        effective=math.exp(entropy) if mass > 0 else 0.0,
-        self_weight=None if own is None else float(weights[own]),
-        half_mass_cells=_half_mass(sizes),
-        top=tuple((int(key), float(weights[key])) for key in best),
-    )
-
-
-def _half_mass(sizes: Float[np.ndarray, " key"]) -> int:
-    held = np.cumsum(np.sort(sizes)[::-1])
-    # Half but for rounding is half: an even row of 40 keys holds it in 20.
-    return int(np.searchsorted(held, held[-1] * _HALF)) + 1 if held[-1] > 0 else 0
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Where the mass of a map lies in the picture.
-
-    Args:
-        centre: (x, y) of the centre of mass in parts of the picture, 0..1.
-        shares: the share of the mass in each ninth of the picture.
-        means: the mean value in each ninth; not a number where a ninth holds no cell.
-    """
-
-    centre: Point
-    shares: Float[np.ndarray, "3 3"]
-    means: Float[np.ndarray, "3 3"]
-
-
-def spread(values: Float[np.ndarray, "row column"], grid: Grid, framing: Framing) -> Spread:
-    """Return where the mass of a map over cells lies in the original picture."""
-    corners = [framing.to_original(grid.centre(index)) for index in (0, len(grid) - 1)]
-    counts = grid.columns, grid.rows
-    x, y = (
-        np.linspace(corners[0][axis], corners[1][axis], counts[axis]) / framing.original[axis]
-        for axis in (0, 1)
-    )
-    sizes = np.abs(values.astype(np.float64))
-    mass = sizes.sum() or 1.0
-    centre = float((sizes * x).sum() / mass), float((sizes * y[:, None]).sum() / mass)
-    down, across = _thirds(y), _thirds(x)
-    cells = np.outer(down.sum(axis=1), across.sum(axis=1))
-    sums = down @ values.astype(np.float64) @ across.T
-    means = np.divide(sums, cells, out=np.full((3, 3), np.nan), where=cells > 0)
-    return Spread(centre, down @ sizes @ across.T / mass, means)
-
-
-def _thirds(fractions: Float[np.ndarray, " n"]) -> Float[np.ndarray, "3 n"]:
-    """Return for each third which fractions of the picture's side are in it, as 0 and 1."""
-    third = np.clip(np.floor(fractions * 3), 0, 2)
-    return (third == np.arange(3)[:, None]).astype(np.float64)
 
 
 def sentence(analysis: Analysis, selection: Selection | None = None, language: str = "en") -> str:
@@ -166,16 +70,43 @@ def _(
     captured: PlaceAffinity, analysis: Analysis, selection: Selection, language: str
 ) -> list[str]:
     row = place_row(captured, analysis, selection)
-    numbers = row_numbers(row)
+    keys = _keys(captured, analysis, selection)
+    numbers = row_numbers(keys)
     if numbers.effective == 0:
         return [text(language, "canvas.sentence.zero")]
     lies = spread(row, captured.key_grid, analysis.framing)
-    return [
-        _where(numbers, lies, language),
-        _distance(captured, analysis, selection, lies, language),
-        _concentration(numbers, row.size, "canvas.sentence.half", language),
-        *_signs(captured, row, language),
+    token = selection.token
+    asked = (
+        _distance(captured, analysis, selection, lies, language)
+        if token is None
+        else text(language, "canvas.sentence.token_row", token=token_label(language, token))
+    )
+    beside = [
+        text(language, "canvas.sentence.token", token=token_label(language, name), weight=weight)
+        for name, weight in zip(captured.extra, (number(w, 2) for w in keys), strict=False)
     ]
+    return [
+        *([] if token is None else [asked]),
+        *beside,
+        _where(numbers, lies, language),
+        *([asked] if token is None else []),
+        _concentration(numbers, keys.size, "canvas.sentence.half", language),
+        *_signs(captured, keys, language),
+    ]
+
+
+def _keys(captured: PlaceAffinity, analysis: Analysis, selection: Selection) -> np.ndarray:
+    """Return the selected row over the cells, after what it gives to tokens that are no places."""
+    cells = place_row(captured, analysis, selection).ravel()
+    if not captured.extra:
+        return cells
+    if selection.token is None:
+        query = captured.token_of(analysis.query_at(selection.at or (0, 0), captured.site))
+    else:
+        query = captured.extra.index(selection.token)
+    rows = captured.rows.row(query)[:, : len(captured.extra)]
+    beside = rows.mean(axis=0) if selection.head is None else rows[selection.head]
+    return np.concatenate([beside, cells])
 
 
 def _where(numbers: RowNumbers, lies: Spread, language: str) -> str:
@@ -247,6 +178,87 @@ def _(
         text(language, which, query=query, key=best, weight=number(row[best], 2)),
         _concentration(row_numbers(row), row.size, "canvas.sentence.channel_half", language),
     ]
+
+
+@_sentences.register(FeatureMaps)
+@_sentences.register(ModalityGate)
+def _(
+    captured: FeatureMaps | ModalityGate, analysis: Analysis, selection: Selection, language: str
+) -> list[str]:
+    maps = captured.maps if isinstance(captured, FeatureMaps) else of_senses(captured)
+    if is_mean(captured, selection):
+        values = maps.values.mean(axis=0)
+        name = text(language, "canvas.maps.mean", count=len(maps.values))
+    else:
+        index = selection.channel or 0
+        values, name = maps.values[index], _thing(maps, index, language)
+    said = _map(values, maps.grid, name, analysis, language)
+    if selection.at is not None:
+        cell = maps.grid.cell_at(analysis.framing.to_model(selection.at))
+        here = maps.values.reshape(len(maps.values), -1)[:, cell]
+        best = {"name": _thing(maps, int(here.argmax()), language), "value": number(here.max(), 2)}
+        said.append(text(language, "canvas.sentence.map_here", **best))
+    return said
+
+
+def _thing(maps: Maps, index: int, language: str) -> str:
+    return ThingLabel(maps, maps.name, index).text(language)
+
+
+def _map(values: np.ndarray, grid: Grid, name: str, analysis: Analysis, language: str) -> list[str]:
+    means = spread(values, grid, analysis.framing).means
+    most, least = int(np.nanargmax(means)), int(np.nanargmin(means))
+    lies = {"most": _region(language, most), "high": number(means.flat[most], 2)}
+    lies |= {"least": _region(language, least), "low": number(means.flat[least], 2)}
+    return [
+        text(language, "canvas.sentence.map", name=name, **lies),
+        text(language, "canvas.sentence.map_range", **_range(values)),
+    ]
+
+
+@_sentences.register
+def _(captured: EdgeGate, analysis: Analysis, selection: Selection, language: str) -> list[str]:
+    cells = captured.over_cells(selection.channel)
+    line = cells[:, 0] if captured.axis == "height" else cells[0]
+    name = text(language, "canvas.edges.all")
+    if selection.channel is not None:
+        name = one_of(language, "channel", selection.channel)
+    most, least = int(line.argmax()), int(line.argmin())
+    at = {"most": percent((most + 0.5) / len(line)), "least": percent((least + 0.5) / len(line))}
+    at |= {"high": number(line[most], 2), "low": number(line[least], 2)}
+    return [text(language, f"canvas.sentence.edge_{captured.axis}", name=name, **at)]
+
+
+@_sentences.register
+def _(captured: Table, analysis: Analysis, selection: Selection, language: str) -> list[str]:
+    index = selection.channel or 0
+    row = captured.values[index]
+    best = int(np.abs(row).argmax())
+    named = ThingLabel(captured.row_maps, captured.row_axis, index).text(language)
+    if row[best] == 0:
+        return [text(language, "canvas.sentence.table_zero", row=named)]
+    across = ThingLabel(captured.column_maps, captured.column_axis, best).text(language)
+    said = {"row": named, "column": across, "value": number(row[best], 2)}
+    return [text(language, "canvas.sentence.table", **said), _few(row, language)]
+
+
+@_sentences.register
+def _(captured: Weights, analysis: Analysis, selection: Selection, language: str) -> list[str]:
+    values = captured.values
+    first, *others = np.argsort(-values, kind="stable")[:2]
+    said = {"first": one_of(language, captured.axis, int(first)), "most": number(values[first], 2)}
+    key = "canvas.sentence.named_one"
+    for second in others:
+        key = "canvas.sentence.named"
+        said |= {"second": one_of(language, captured.axis, int(second))}
+        said |= {"next": number(values[second], 2)}
+    return [text(language, key, **said), _few(values, language)]
+
+
+def _few(values: np.ndarray, language: str) -> str:
+    numbers = row_numbers(values)
+    held = {"count": numbers.half_mass_cells, "total": values.size}
+    return text(language, "canvas.sentence.table_half", effective=number(numbers.effective), **held)
 
 
 def _range(values: np.ndarray) -> dict[str, str]:
