@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,11 +13,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
+from models.weights import Card
 from vizattn.attention import Captured, PlaceAffinity
 from vizattn.capture import run
+from vizattn.foreign.events import Missed
+from vizattn.foreign.looking import look_at
+from vizattn.foreign.recording import answer
 from vizattn.geometry import Framing, Point
-from vizattn.intake import Picture, read_picture
+from vizattn.intake import Note, Picture, read_picture
 from vizattn.networks import Library, Network
 from vizattn.texts import Refused
 from vizattn.truth import sites_of
@@ -146,6 +151,8 @@ class Analysis(Looked):
         framing: where the picture is in the network's input.
         prediction: what the network answered.
         sites: every captured attention, in the order in which the network used it.
+        evidence: of a stranger's network, by site, how it is known where its cells are.
+        missed: of a stranger's network, what looks like attention and was not captured.
         id: an unguessable name.
     """
 
@@ -154,6 +161,8 @@ class Analysis(Looked):
     framing: Framing
     prediction: Classification | Segmentation
     sites: tuple[Captured, ...]
+    evidence: Mapping[str, Note] = field(default_factory=dict)
+    missed: tuple[Missed, ...] = ()
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
@@ -219,6 +228,9 @@ def _analyse(
     framings: Sequence[Framing],
     changed: AbstractContextManager[None] | None,
 ) -> list[Analysis]:
+    if network.card.foreign:
+        pairs = zip(pictures, framings, strict=True)
+        return [_analyse_foreign(network, *pair, changed) for pair in pairs]
     output, firings = run(network.module, prepare(network, pictures, framings), changed=changed)
     read = _PREDICTIONS[network.card.task]
     return [
@@ -231,6 +243,47 @@ def _analyse(
         )
         for item, (picture, framing) in enumerate(zip(pictures, framings, strict=True))
     ]
+
+
+def _analyse_foreign(
+    network: Network,
+    picture: Picture,
+    framing: Framing,
+    changed: AbstractContextManager[None] | None,
+) -> Analysis:
+    inputs = prepare(network, [picture], [framing])
+    found = look_at(network.module, inputs, framing, changed=changed)
+    return Analysis(
+        network,
+        picture,
+        framing,
+        prediction_of(found.output, network.card, framing),
+        found.sites,
+        found.evidence,
+        found.missed,
+    )
+
+
+def prediction_of(output: Any, card: Card, framing: Framing) -> Classification | Segmentation:
+    """Return what a stranger's network answered to one picture, where that can be read.
+
+    Args:
+        output: what it returned: scores of classes, or of classes at places, also inside a
+            tuple, a mapping or a list.
+        card: its task and class names; numbers are used where there are none.
+        framing: where the picture is in the network's input.
+    """
+    scores = answer(output)
+    task = _TASKS.get(scores.dim()) if scores is not None else None
+    if scores is None or task is None or card.task == "features":
+        return _features(torch.zeros(0), ())
+    count = scores.shape[1]
+    classes = card.classes if len(card.classes) == count else tuple(map(str, range(count)))
+    scores = scores.float()
+    width, height = framing.input
+    if task == "segment" and scores.shape[2:] != (height, width):
+        scores = F.interpolate(scores, (height, width), mode="bilinear", align_corners=False)
+    return _PREDICTIONS[task](scores[0], classes)
 
 
 def _classification(scores: Tensor, classes: tuple[str, ...]) -> Classification:
@@ -251,5 +304,7 @@ _PREDICTIONS: dict[str, Callable[[Tensor, tuple[str, ...]], Classification | Seg
     "segment": _segmentation,
     "features": _features,
 }
+_TASKS = {2: "classify", 4: "segment"}
+"""by how many axes scores have"""
 TASKS = tuple(_PREDICTIONS)
 """what networks must do for ``look``; a network that counts people is asked with ``count``"""

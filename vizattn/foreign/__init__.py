@@ -1,0 +1,1 @@
+"""Attention of any network, found by what it computes and captured as our own networks' is."""

@@ -1,0 +1,307 @@
+"""Rows of weights: fused operators, and products that weigh values with what was followed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vizattn.foreign.carrying import carried
+from vizattn.foreign.events import (
+    Attended,
+    Side,
+    Stored,
+    Weights,
+    apart,
+    roughness,
+    spread_indices,
+)
+from vizattn.foreign.products import Product, product_of
+from vizattn.foreign.scores import (
+    ITSELF,
+    LEFT,
+    RIGHT,
+    Causal,
+    Factor,
+    Lost,
+    Reshape,
+    Scores,
+    Stage,
+    Step,
+    permuted,
+)
+
+if TYPE_CHECKING:
+    from vizattn.foreign.tracker import Tracker
+
+LARGEST_STORED = 512_000_000
+"""bytes of weights that are kept as they are where they cannot be followed to their factors"""
+_CHECKED_NUMBERS = 4_000_000
+"""numbers of rows that are computed at most to check one attention"""
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _transposed(tensor: Tensor) -> Tensor:
+    return tensor.transpose(-2, -1)
+
+
+def _grouped(tensor: Tensor, groups: int) -> Tensor:
+    return tensor.unflatten(-3, (groups, -1))
+
+
+def _grouped_transposed(tensor: Tensor) -> Tensor:
+    return tensor.unsqueeze(-3).transpose(-2, -1)
+
+
+def _factor(tracker: Tracker, tensor: Tensor, view: Callable[[Tensor], Tensor]) -> Factor:
+    return Factor(tracker.keeper.keep(view(tensor)), tracker.graph.node(tensor), view)
+
+
+def _fused(tracker: Tracker, call: Any, result: Any) -> bool:
+    """Hear ``scaled_dot_product_attention`` in any of its forms."""
+    function, arguments, keywords = call
+    named = {
+        each.name: arguments[index] if index < len(arguments) else keywords.get(each.name)
+        for index, each in enumerate(function._schema.arguments)
+    }
+    query, key, value = (named[name] for name in ("query", "key", "value"))
+    if not any(tracker.graph.active(each) for each in (query, key, value)):
+        return True
+    scores = _fused_scores(tracker, named)
+    output = result[0] if isinstance(result, (list, tuple)) else result
+    if named.get("enable_gqa"):
+        value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
+    product = Product(
+        (output, value), (_same, _same), (-1, -2), (-2, -1), (output.dim() - 2, 0), _weighed
+    )
+    _attended(tracker, scores, LEFT, product, value, output, ("softmax", "softmax(s·q kᵀ) v"))
+    return True
+
+
+def _weighed(rows: Tensor, values: Tensor) -> Tensor:
+    return rows.to(values.dtype) @ values
+
+
+def _fused_scores(tracker: Tracker, named: dict[str, Any]) -> Scores:
+    query, key = named["query"], named["key"]
+    groups = key.shape[-3] if query.dim() > 2 and key.shape[-3] != query.shape[-3] else 0
+    if groups:
+        left = _factor(tracker, query, partial(_grouped, groups=groups))
+        right = _factor(tracker, key, _grouped_transposed)
+    else:
+        left, right = _factor(tracker, query, _same), _factor(tracker, key, _transposed)
+    scores = Scores.product(left, right, exactly=query.dtype in (torch.float16, torch.bfloat16))
+    if groups:
+        shape = (*query.shape[:-1], key.shape[-2])
+        stage = Stage(tuple(shape), (len(shape) - 2, len(shape) - 1))
+        scores = scores.then(Reshape(torch.reshape, (), {}, scores.stage, stage, moves=True))
+    stage = scores.stage
+    scale = named.get("scale")
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    steps = [Step(torch.mul, (ITSELF, scale), {}, stage, stage, scales=True)]
+    if named.get("is_causal"):
+        steps.append(Causal(torch.masked_fill, (), {}, stage, stage))
+    mask = named.get("attn_mask", named.get("attn_bias"))
+    if mask is not None:
+        masked = _allowed if mask.dtype == torch.bool else torch.add
+        steps.append(Step(masked, (ITSELF, tracker.keeper.keep(mask)), {}, stage, stage))
+    whole = len(stage.shape) - 1
+    steps.append(Step(_softmax, (ITSELF,), {}, stage, stage, whole=whole))
+    for step in steps:
+        scores = scores.then(step)
+    return scores
+
+
+def _allowed(logits: Tensor, mask: Tensor) -> Tensor:
+    return logits.masked_fill(~mask, -math.inf)
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    # A row that may hear nobody is all 0, as in torch's own operator.
+    return logits.softmax(-1).nan_to_num(0.0)
+
+
+def _product(tracker: Tracker, call: Any, result: Any) -> bool:
+    """Hear a product of two tensors: of weights and values, or of queries and keys."""
+    function, arguments, keywords = call
+    name = function._schema.name.partition("::")[2]
+    product = product_of(name, arguments, keywords)
+    if product is None or not isinstance(result, Tensor):
+        return False
+    if name != "baddbmm" and _weighs(tracker, product, result):
+        return True
+    active = [tracker.graph.active(each) for each in product.operands]
+    wide = all(each.dim() > 2 for each in product.operands)
+    if all(active) or (any(active) and wide):
+        scores = _new_scores(tracker, product, result)
+        for step in _added(tracker, name, arguments, keywords, scores.stage):
+            scores = scores.then(step)
+        tracker.scores[result] = scores
+        return True
+    return False
+
+
+def _new_scores(tracker: Tracker, product: Product, result: Tensor) -> Scores:
+    left, right = (
+        _factor(tracker, each, view)
+        for each, view in zip(product.operands, product.views, strict=True)
+    )
+    scores = Scores.product(left, right)
+    if product.placed == scores.stage.axes:
+        return scores
+    lead = iter(range(len(scores.stage.shape) - 2))
+    order = [
+        scores.stage.axes[product.placed.index(axis)] if axis in product.placed else next(lead)
+        for axis in range(result.dim())
+    ]
+    after = permuted(scores.stage, order)
+    return scores.then(Step(torch.permute, (ITSELF, order), {}, scores.stage, after, moves=True))
+
+
+def _added(tracker: Tracker, name: str, arguments: Any, keywords: Any, stage: Stage) -> list[Step]:
+    """Return what ``baddbmm`` does to its product."""
+    if name != "baddbmm":
+        return []
+    bias = tracker.keeper.keep(arguments[0])
+    beta, alpha = keywords.get("beta", 1), keywords.get("alpha", 1)
+    steps = [Step(torch.mul, (ITSELF, alpha), {}, stage, stage, scales=True)]
+    if beta:
+        steps.append(Step(torch.add, (ITSELF, bias), {"alpha": beta}, stage, stage))
+    return steps
+
+
+def _weighs(tracker: Tracker, product: Product, result: Tensor) -> bool:
+    """Hear a product of weights with values, if one of both operands is followed as weights."""
+    for position in (LEFT, RIGHT):
+        operand, values = product.operands[position], product.operands[1 - position]
+        axes = product.tokens[position], product.contracted[position]
+        scores: Scores | None = tracker.scores.get(operand)
+        if scores is not None and sorted(axes) == sorted(scores.stage.axes):
+            query = scores.stage.axes.index(axes[0])
+            if carried(tracker, scores, query, position, product, result):
+                return True
+            made = _made(tracker, scores, operand)
+            recipe = f"{made}(q kᵀ) v" if made else "(q kᵀ) v"
+            return _attended(
+                tracker, scores, query, product, values, result, (made, recipe), position
+            )
+        if operand in tracker.marks:
+            return _stored(tracker, operand, product, position, result)
+    return False
+
+
+def _made(tracker: Tracker, scores: Scores, operand: Tensor) -> str:
+    mark = tracker.marks.get(operand)
+    return mark.made if mark is not None else ""
+
+
+def _stored(
+    tracker: Tracker, operand: Tensor, product: Product, position: int, result: Tensor
+) -> bool:
+    """Hear weights that no product made, or that could not be followed to it."""
+    if operand.nbytes > LARGEST_STORED:
+        tracker.miss("matmul", "too_large")
+        return False
+    axes = (product.tokens[position] % operand.dim(), product.contracted[position] % operand.dim())
+    weights = Stored(tracker.keeper.keep(operand), Stage(tuple(operand.shape), axes))
+    values = product.operands[1 - position]
+    made = tracker.marks[operand].made
+    described = (made, f"{made}(x) v")
+    return _attended(tracker, weights, LEFT, product, values, result, described, position)
+
+
+def _attended(
+    tracker: Tracker,
+    weights: Weights,
+    query: int,
+    product: Product,
+    values: Tensor,
+    result: Tensor,
+    described: tuple[str, str],
+    position: int = LEFT,
+) -> bool:
+    """Note rows of weights, with some of them applied to the values again."""
+    stage = weights.stage
+    count, keys = (stage.shape[stage.axes[side]] for side in (query, 1 - query))
+    lead = math.prod(stage.shape) // max(1, count * keys)
+    most = max(2, min(32, _CHECKED_NUMBERS // max(1, lead * keys)))
+    index = spread_indices(count, most)
+    try:
+        rows = weights.cut(query, index)
+    except Lost:
+        operand = product.operands[position]
+        if operand not in tracker.marks and operand not in tracker.scores:
+            return False
+        return _stored_scores(tracker, operand, product, position, result, described)
+    pair = (rows, values) if position == LEFT else (values, rows)
+    again = product.again(*pair)
+    wanted = result.index_select(product.placed[position], index.to(result.device))
+    path, module = tracker.where()
+    sides: tuple[Side | None, Side | None] = (None, None)
+    if isinstance(weights, Scores):
+        sides = (
+            Side(weights.left.node, weights.left.view, -2),
+            Side(weights.right.node, weights.right.view, -1),
+        )
+    else:
+        view = product.views[1 - position]
+        held = Side(tracker.graph.node(values), view, -1 if position == RIGHT else -2)
+        sides = (None, held)
+    told = rows.movedim(stage.axes[1 - query], -1).flatten(0, -2)
+    tracker.events.append(
+        Attended(
+            path,
+            module,
+            weights.settled(tracker.keeper),
+            query,
+            sides,
+            described[0],
+            apart(again, wanted),
+            roughness(result),
+            told[:: max(1, len(told) // 512)].float().cpu(),
+            described[1],
+            tracker.keeper.settle(tracker.keeper.keep(values)) if keys <= 4096 else None,
+        )
+    )
+    return True
+
+
+def _stored_scores(
+    tracker: Tracker,
+    operand: Tensor,
+    product: Product,
+    position: int,
+    result: Tensor,
+    described: tuple[str, str],
+) -> bool:
+    """Hear weights with a step that needs all rows at once, as the tensor that they are."""
+    if operand.nbytes > LARGEST_STORED:
+        tracker.miss("matmul", "too_large")
+        return False
+    axes = (product.tokens[position] % operand.dim(), product.contracted[position] % operand.dim())
+    weights = Stored(tracker.keeper.keep(operand), Stage(tuple(operand.shape), axes))
+    values = product.operands[1 - position]
+    return _attended(tracker, weights, LEFT, product, values, result, described, position)
+
+
+HEARD: dict[str, Callable[[Tracker, Any, Any], bool]] = dict.fromkeys(
+    ("matmul", "bmm", "mm", "einsum", "baddbmm"), _product
+) | dict.fromkeys(
+    (
+        "scaled_dot_product_attention",
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "_scaled_dot_product_flash_attention",
+        "_scaled_dot_product_efficient_attention",
+        "_scaled_dot_product_cudnn_attention",
+        "_scaled_dot_product_fused_attention_overrideable",
+    ),
+    _fused,
+)
+"""by operator, what hears it; it returns whether the result is dealt with"""

@@ -1,0 +1,81 @@
+"""q (kᵀ v): a network that sums over places first. It is (q kᵀ) v, with rows over places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vizattn.foreign.events import Attended, Carried, Side, apart, roughness, spread_indices
+from vizattn.foreign.places import Follower
+from vizattn.foreign.products import Product
+from vizattn.foreign.scores import LEFT, RIGHT, Scores, Stage
+
+if TYPE_CHECKING:
+    from vizattn.foreign.tracker import Tracker
+
+
+def carried(
+    tracker: Tracker, scores: Scores, outer: int, position: int, product: Product, result: Tensor
+) -> bool:
+    """Note the rows of a product with a sum over places; returns whether it was one.
+
+    Args:
+        tracker: where it is noted.
+        scores: the sum over places, a product of (channel, place) and (place, other channel).
+        outer: the side of ``scores`` that stays in the result.
+        position: which operand of ``product`` the sum is.
+        product: the second product, which contracts the other side.
+        result: what comes out.
+    """
+    if not scores.bare or any(step.moves for step in scores.steps):
+        return False
+    summed = scores.left if outer == RIGHT else scores.right
+    values = scores.right if outer == RIGHT else scores.left
+    places = -1 if outer == RIGHT else -2
+    if not Follower().varies(summed.node, summed.view, places):
+        return False
+    give, held = summed.kept.tensor, values.kept.tensor
+    if outer == LEFT:
+        give, held = give.transpose(-2, -1), held.transpose(-2, -1)
+    asked, view = product.operands[1 - position], product.views[1 - position]
+    take = view(asked)
+    if position == LEFT:
+        take = take.transpose(-2, -1)
+    lead = torch.broadcast_shapes(take.shape[:-2], give.shape[:-2])
+    shape = (*lead, take.shape[-2], give.shape[-1])
+    stage = Stage(tuple(shape), (len(shape) - 2, len(shape) - 1))
+    keep = tracker.keeper.keep
+    weights = Carried(keep(take), keep(give), _factor(scores), stage)
+    index = spread_indices(take.shape[-2])
+    rows = weights.cut(LEFT, index)
+    axes = (product.placed[1 - position], product.placed[position])
+    wanted = result.index_select(axes[0], index.to(result.device)).movedim(axes, (-2, -1))
+    path, module = tracker.where()
+    tracker.events.append(
+        Attended(
+            path=path,
+            module=module,
+            weights=weights.settled(tracker.keeper),
+            query=LEFT,
+            sides=(
+                Side(tracker.graph.node(asked), view, -1 if position == LEFT else -2),
+                Side(summed.node, summed.view, places),
+            ),
+            normalised="",
+            worst=apart(rows @ held, wanted),
+            rough=roughness(result),
+            rows=rows.flatten(0, -2)[:512].float().cpu(),
+            recipe="q (kᵀ v)",
+        )
+    )
+    return True
+
+
+def _factor(scores: Scores) -> float:
+    """Return the number by which steps that only scale multiply."""
+    x = torch.ones(())
+    for step in scores.steps:
+        x = step.again(x, LEFT, torch.zeros(1, dtype=torch.long))
+    return float(x)

@@ -1,0 +1,117 @@
+"""Gates: weights that multiply a feature map, number by number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vizattn.foreign.events import Gated, apart, roughness
+from vizattn.foreign.graph import Node
+from vizattn.foreign.marks import Mark
+from vizattn.foreign.operators import Operator, operator
+
+if TYPE_CHECKING:
+    from vizattn.foreign.tracker import Tracker
+
+PRODUCTS = {"mul", "multiply", "addcmul"}
+_LEAST_AXES = 3
+"""axes of what can be a feature map or its tokens: a gate of a mere vector has no picture"""
+_FURTHEST = 12
+"""operators on single numbers that an activation function is at most made of"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A gate and what it is about to multiply, before that is written over.
+
+    Args:
+        gate: as the network has it, possibly stretched.
+        features: what it multiplies.
+        node: of the features.
+        mark: what made the gate.
+    """
+
+    gate: Tensor
+    features: Tensor
+    node: Node
+    mark: Mark
+
+
+def prepare(tracker: Tracker, about: Operator, arguments: Any) -> Prepared | None:
+    """Return the gate and the features of a product that is about to happen, if it is one."""
+    pair = arguments[1:3] if about.name == "addcmul" else arguments[:2]
+    if len(pair) < 2 or not all(isinstance(each, Tensor) for each in pair):
+        return None
+    for gate, features in (pair, (pair[1], pair[0])):
+        mark: Mark | None = tracker.marks.get(gate)
+        if mark is None or features in tracker.marks or not tracker.graph.active(features):
+            continue
+        if features.dim() < _LEAST_AXES or not _covers(features, gate):
+            continue
+        node = tracker.graph.node(features)
+        if _same_numbers(tracker.graph.node(gate), node):
+            # An activation function of the features themselves, such as x · sigmoid(x).
+            continue
+        if about.written:
+            tracker.keeper.keep(features)
+            features = features.clone()
+        return Prepared(gate, features, node, mark)
+    return None
+
+
+def _covers(features: Tensor, gate: Tensor) -> bool:
+    shape = torch.broadcast_shapes(features.shape, gate.shape)
+    return tuple(shape) == tuple(features.shape) and gate.numel() > 1
+
+
+def _same_numbers(gate: Node, features: Node) -> bool:
+    """Return whether a gate came from the features by operators on single numbers alone."""
+    ancestors = {id(each) for each in _pointwise_line(features)}
+    return any(id(each) in ancestors for each in _pointwise_line(gate))
+
+
+def _pointwise_line(node: Node) -> list[Node]:
+    """Return a node and those before it, as long as operators on one tensor's numbers made them."""
+    line = [node]
+    while len(line) < _FURTHEST and node.function is not None:
+        parents = [each for each in node.parents() if each.active]
+        if not operator(node.function).pointwise or len({id(each) for each in parents}) != 1:
+            break
+        if parents[0].shape != node.shape:
+            break
+        node = parents[0]
+        line.append(node)
+    return line
+
+
+def hear(tracker: Tracker, call: Any, result: Any, prepared: Prepared) -> bool:
+    """Note a gate, checked against the product that the network made with it."""
+    function, arguments, keywords = call
+    gate, features = _narrow(prepared.gate), prepared.features
+    product = result
+    if operator(function).name == "addcmul":
+        product = (result - arguments[0]) / keywords.get("value", 1)
+    path, module = tracker.where()
+    keep, settle = tracker.keeper.keep, tracker.keeper.settle
+    tracker.events.append(
+        Gated(
+            path=path,
+            module=module,
+            gate=settle(keep(gate)),
+            features=settle(keep(features)),
+            node=prepared.node,
+            made=prepared.mark.made,
+            worst=apart(gate * features, product),
+            rough=roughness(result),
+            recipe=f"{prepared.mark.made}(…) · x",
+        )
+    )
+    return True
+
+
+def _narrow(gate: Tensor) -> Tensor:
+    """Return a gate with axes of length 1 where it is stretched."""
+    return gate[tuple(slice(0, 1) if s == 0 else slice(None) for s in gate.stride())]

@@ -1,0 +1,119 @@
+"""Tensors that came out of a function that makes weights: they may be a gate, or rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from vizattn.foreign.graph import Node, tensors_of
+from vizattn.foreign.operators import operator
+from vizattn.foreign.steps import EXPANDS, PARTS, PERMUTES, RESHAPES
+
+if TYPE_CHECKING:
+    from vizattn.foreign.tracker import Tracker
+
+SQUASHES = {
+    "sigmoid",
+    "hardsigmoid",
+    "tanh",
+    "softmax",
+    "_softmax",
+    "_safe_softmax",
+    "hardtanh",
+    "relu6",
+    "clamp",
+}
+"""operators that make a weight of any number"""
+_MOVES = (
+    RESHAPES
+    | PERMUTES
+    | EXPANDS
+    | PARTS
+    | {
+        "upsample_nearest2d",
+        "upsample_bilinear2d",
+        "upsample_bicubic2d",
+        "repeat",
+        "repeat_interleave",
+        "cat",
+        "stack",
+        "pad",
+        "roll",
+        "index",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What made a tensor of weights.
+
+    Args:
+        made: name of the operator.
+        source: what it made them from.
+        bounded: whether every value lies in 0..1.
+    """
+
+    made: str
+    source: Node
+    bounded: bool
+
+
+def marked(tracker: Tracker, call: Any, result: Any) -> Mark | None:
+    """Return the mark of what an operator makes; None where it has none."""
+    function, arguments, keywords = call
+    about = operator(function)
+    given = tensors_of((arguments, keywords))
+    if not given or about.library != "aten":
+        return None
+    if about.name in SQUASHES and tracker.graph.active(given[0]):
+        return _squashed(tracker, about.name, arguments, keywords)
+    found = next((each for each in given if each in tracker.marks), None)
+    if found is None:
+        return None
+    mark: Mark = tracker.marks[found]
+    if about.name in _MOVES:
+        return mark
+    if not about.pointwise or not isinstance(result, Tensor):
+        return None
+    return mark if _still(tracker, about.name, given, found, result) else None
+
+
+def _squashed(tracker: Tracker, name: str, arguments: Any, keywords: Any) -> Mark | None:
+    source = arguments[0]
+    if name in ("clamp", "hardtanh"):
+        low, high = _limits(name, arguments, keywords)
+        if low is None or high is None:
+            return tracker.marks.get(source)
+        # A clamp to 0..6 of x + 3 is the numerator of a hard sigmoid.
+        return Mark(name, tracker.graph.node(source), low >= 0)
+    if source in tracker.marks and name == "tanh":
+        return tracker.marks[source]
+    return Mark(name, tracker.graph.node(source), name not in ("tanh", "relu6"))
+
+
+def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, float | None]:
+    default = (-1.0, 1.0) if name == "hardtanh" else (None, None)
+    names = ("min_val", "max_val") if name == "hardtanh" else ("min", "max")
+    found = []
+    for position, (key, usual) in enumerate(zip(names, default, strict=True), start=1):
+        value = arguments[position] if len(arguments) > position else keywords.get(key, usual)
+        found.append(value if isinstance(value, (int, float)) else None)
+    return found[0], found[1]
+
+
+def _still(
+    tracker: Tracker, name: str, given: list[Tensor], weights: Tensor, result: Tensor
+) -> bool:
+    """Return whether a pointwise operator on weights still makes weights."""
+    others = [
+        each
+        for each in given
+        if each is not weights and tracker.graph.active(each) and each not in tracker.marks
+    ]
+    if not others:
+        return True
+    # Divided by their own sum they are weights; added to features they are features.
+    return name in ("div", "true_divide", "divide") and result.shape == weights.shape

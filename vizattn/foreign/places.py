@@ -1,0 +1,325 @@
+"""Where on the picture the numbers of a tensor lie, by doing again what the network did to places.
+
+Every number of a feature map of rows and columns has a place. Operators that only move numbers
+(partitions into windows, shifts, flattening, splits into heads) are done again with the places in
+the place of the numbers; layers on single tokens leave places as they are. So windows come back to
+where they were, and tokens that were added (class tokens, registers, padding) are seen to have no
+place, whatever the network calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vizattn.foreign.graph import Node, leaves, mapped
+from vizattn.foreign.moves import JOINS, LIKE, MAPS, MOVES, PRODUCTS, TOKENWISE, WHOLE
+from vizattn.foreign.operators import operator
+
+NOWHERE = float("nan")
+"""the place of what is nowhere on the picture"""
+_DEEPEST = 20_000
+_WORTH_NARROWING = 50_000
+"""numbers of places from which on it is worth a look whether they are alike along an axis"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the numbers of a tensor lie, in parts of the picture's height and width.
+
+    Args:
+        y: from the top, of the tensor's shape; not a number where there is no place.
+        x: from the left, likewise.
+        origin: rows and columns of the map that the places come from.
+    """
+
+    y: Float[Tensor, ...]
+    x: Float[Tensor, ...]
+    origin: tuple[int, int]
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Places:
+        """Return the places after both coordinates were moved alike."""
+        return Places(change(self.y), change(self.x), self.origin)
+
+
+class Follower:
+    """Finds the places of tensors, remembering what it found."""
+
+    def __init__(self) -> None:
+        self._found: dict[Node, Places | None] = {}
+
+    def places(self, node: Node) -> Places | None:
+        """Return where a tensor's numbers lie; None where that is not known."""
+        order, seen = [node], {id(node)}
+        pending = []
+        # Networks are deeper than Python's stack: first those that are needed, then their order.
+        while order:
+            current = order.pop()
+            pending.append(current)
+            for parent in self._needed(current):
+                if id(parent) not in seen and parent not in self._found:
+                    seen.add(id(parent))
+                    order.append(parent)
+        for current in reversed(_sorted(pending, self._needed)):
+            if current not in self._found:
+                self._found[current] = _compact(self._place(current))
+        return self._found[node]
+
+    def varies(self, node: Node, view: Callable[[Tensor], Tensor], axis: int) -> bool:
+        """Return whether a view of a tensor has different places along an axis."""
+        found = self.places(node)
+        if found is None:
+            return False
+        return any(_varies(view(each), axis) for each in (found.y, found.x))
+
+    def tokens(self, node: Node, view: Callable[[Tensor], Tensor], axis: int) -> Places | None:
+        """Return the places of tokens, with 1 in the place of the view's other axis."""
+        found = self.places(node)
+        if found is None:
+            return None
+        other = -1 if axis == -2 else -2
+        return found.each(lambda each: view(each).mean(dim=other, keepdim=True))
+
+    def _needed(self, node: Node) -> list[Node]:
+        if node.function is None or node in self._found or _is_map(node):
+            return []
+        return [each for each in node.parents() if each.active]
+
+    def _place(self, node: Node) -> Places | None:
+        if node.given:
+            return _map_places(node.shape) if len(node.shape) == 4 else None
+        if node.function is None or not node.active:
+            return None
+        name = node.name
+        if _is_map(node):
+            return _map_places(node.shape)
+        parents = [each for each in node.parents() if each.active]
+        known = [self._found.get(each) for each in parents]
+        first = known[0] if known else None
+        if name in JOINS:
+            return self._joined(node)
+        if name in MOVES:
+            return None if first is None else _moved(node, first)
+        if name in LIKE and first is not None:
+            return _like(name, node, first)
+        if name in ("pad", "constant_pad_nd") and first is not None:
+            return _padded(node, first)
+        if name in TOKENWISE:
+            return None if first is None else _tokenwise(node, first)
+        if name in PRODUCTS:
+            return self._product(node)
+        if name in ("view_as_complex", "view_as_real"):
+            return None if first is None else _complex(name, first)
+        if name in WHOLE or operator(node.function).pointwise:
+            return _whole(node, parents, known)
+        return None
+
+    def _product(self, node: Node) -> Places | None:
+        """Return the places of (..., token, other) from the operand that has an axis for them."""
+        left, right = (
+            self._found.get(each) if isinstance(each, Node) else None for each in node.arguments[:2]
+        )
+        for places, own, summed in ((left, -2, -1), (right, -1, -2)):
+            if places is None or places.y.dim() != len(node.shape):
+                continue
+            along = [
+                [_varies(each, axis) for each in (places.y, places.x)] for axis in (own, summed)
+            ]
+            if any(along[1]) and not (summed == -1 and _constant(node.arguments[1])):
+                continue
+            if any(along[0]):
+                y, x = (each.mean(dim=summed, keepdim=True) for each in (places.y, places.x))
+                return Places(y.expand(node.shape), x.expand(node.shape), places.origin)
+        return None
+
+    def _joined(self, node: Node) -> Places | None:
+        given = [each for each in leaves(node.arguments) if isinstance(each, Node)]
+        known = [self._found.get(each) for each in given]
+        first = next((each for each in known if each is not None), None)
+        if first is None:
+            return None
+        parts = [
+            each if each is not None else _nowhere(part.shape, first.origin)
+            for each, part in zip(known, given, strict=True)
+        ]
+        rest = [each for each in node.arguments if not isinstance(each, list)]
+        y, x = (
+            node.function([getattr(each, axis) for each in parts], *rest, **node.keywords)
+            for axis in ("y", "x")
+        )
+        return Places(y, x, first.origin)
+
+
+def _constant(argument: Any) -> bool:
+    return isinstance(argument, Node) and not argument.active
+
+
+def _sorted(nodes: list[Node], needed: Callable[[Node], list[Node]]) -> list[Node]:
+    """Return nodes so that each stands before those that it needs."""
+    inside = {id(each) for each in nodes}
+    sorter: TopologicalSorter[Node] = TopologicalSorter()
+    for each in nodes:
+        sorter.add(each, *(parent for parent in needed(each) if id(parent) in inside))
+    return list(sorter.static_order())[::-1]
+
+
+def _is_map(node: Node) -> bool:
+    """Return whether a node is a map of the whole picture: one item, made from such a map."""
+    if node.given:
+        return len(node.shape) == 4
+    if node.function is None or not node.active or len(node.shape) != 4 or node.shape[0] != 1:
+        return False
+    if node.name not in MAPS or node.shape[2] * node.shape[3] < 2:
+        return False
+    return _from_map(node)
+
+
+def _from_map(node: Node) -> bool:
+    """Return whether what made a map was given a map, walking back along what leaves it one."""
+    for _ in range(_DEEPEST):
+        if node.given:
+            return len(node.shape) == 4
+        if node.function is None:
+            return False
+        if node.name in MOVES or node.name in JOINS:
+            return len(node.shape) == 4
+        parents = [each for each in node.parents() if each.active and len(each.shape) > 2]
+        if not parents:
+            return False
+        node = max(parents, key=lambda each: each.shape[-2] * each.shape[-1])
+    return False
+
+
+def _map_places(shape: Sequence[int]) -> Places:
+    rows, columns = shape[-2:]
+    y = ((torch.arange(rows) + 0.5) / rows)[:, None]
+    x = ((torch.arange(columns) + 0.5) / columns)[None, :]
+    return Places(y.expand(*shape), x.expand(*shape), (rows, columns))
+
+
+def _nowhere(shape: Sequence[int], origin: tuple[int, int]) -> Places:
+    none = torch.tensor(NOWHERE).expand(*shape)
+    return Places(none, none, origin)
+
+
+def _moved(node: Node, first: Places) -> Places | None:
+    def again(coordinate: Tensor) -> Tensor:
+        used = [False]
+
+        def given(leaf: Any) -> Any:
+            if not isinstance(leaf, Node):
+                return leaf
+            if not used[0]:
+                used[0] = True
+                return coordinate
+            return leaf.value.cpu() if leaf.value is not None else None
+
+        arguments, keywords = mapped((list(node.arguments), dict(node.keywords)), given)
+        function = _COPYING.get(node.name, node.function)
+        made = function(*arguments, **keywords)
+        return made if node.part is None else made[node.part]
+
+    try:
+        y, x = again(first.y), again(first.x)
+    except (RuntimeError, TypeError, IndexError, NotImplementedError):
+        return None
+    if node.name == "im2col":
+        # Beyond the border it fills in 0, and no place is 0.
+        y, x = y.masked_fill(y == 0, NOWHERE), x.masked_fill(x == 0, NOWHERE)
+    return Places(y, x, first.origin) if tuple(y.shape) == node.shape else None
+
+
+def _reshape(tensor: Tensor, *shape: Any, **keywords: Any) -> Tensor:
+    return tensor.reshape(*shape, **keywords)
+
+
+_COPYING: dict[str, Callable[..., Any]] = {
+    "view": _reshape,
+    "_unsafe_view": _reshape,
+    "_reshape_alias": lambda tensor, shape, stride: tensor.reshape(shape),
+}
+"""Stretched places cannot always be viewed as the network viewed its numbers."""
+
+
+def _like(name: str, node: Node, first: Places) -> Places:
+    if name == "expand_as":
+        return first.each(lambda each: each.expand(node.shape))
+    return first.each(lambda each: each.reshape(node.shape))
+
+
+def _padded(node: Node, first: Places) -> Places | None:
+    sides = node.arguments[1]
+    mode = node.arguments[2] if node.name == "pad" and len(node.arguments) > 2 else "constant"
+    mode = node.keywords.get("mode", mode)
+    if mode != "constant":
+        return first.each(lambda each: torch.nn.functional.pad(each, sides, mode=mode))
+    return first.each(lambda each: torch.nn.functional.pad(each, sides, value=NOWHERE))
+
+
+def _tokenwise(node: Node, first: Places) -> Places | None:
+    shape = node.shape
+    if first.y.dim() != len(shape) or first.y.shape[:-1] != shape[:-1]:
+        return None
+    keeps = node.name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")
+    if keeps and tuple(first.y.shape) == shape:
+        return first
+    return first.each(lambda each: each.mean(dim=-1, keepdim=True).expand(shape))
+
+
+def _complex(name: str, first: Places) -> Places:
+    if name == "view_as_complex":
+        return first.each(lambda each: each[..., 0])
+    return first.each(lambda each: each.unsqueeze(-1).expand(*each.shape, 2))
+
+
+def _whole(node: Node, parents: list[Node], known: list[Places | None]) -> Places | None:
+    """Return the places of what was computed number by number: those of the widest operand."""
+    best = None
+    for parent, places in zip(parents, known, strict=True):
+        if places is None or len(parent.shape) > len(node.shape):
+            continue
+        if parent.shape == node.shape and not places.y.isnan().all():
+            return places
+        best = best or places
+    if best is None:
+        return None
+    try:
+        return best.each(lambda each: each.expand(node.shape))
+    except RuntimeError:
+        return None
+
+
+def _varies(coordinate: Tensor, axis: int) -> bool:
+    if coordinate.stride(axis) == 0 or coordinate.shape[axis] < 2:
+        return False
+    known = coordinate.nan_to_num(nan=-1.0)
+    real = ~coordinate.isnan()
+    first = known.masked_fill(~real, -1.0).amax(dim=axis, keepdim=True)
+    return bool(((known != first) & real).any())
+
+
+def _compact(places: Places | None) -> Places | None:
+    """Return places without numbers that are all alike along an axis."""
+    return None if places is None else places.each(_narrowed)
+
+
+def _narrowed(coordinate: Tensor) -> Tensor:
+    held = coordinate.untyped_storage().nbytes() // coordinate.element_size()
+    if coordinate.numel() < _WORTH_NARROWING or 4 * held <= coordinate.numel():
+        return coordinate
+    for axis in range(coordinate.dim()):
+        if coordinate.stride(axis) == 0 or coordinate.shape[axis] < 2:
+            continue
+        first, last = (coordinate.select(axis, index).nan_to_num(-1.0) for index in (0, -1))
+        if not torch.equal(first, last):
+            continue
+        if bool((coordinate.nan_to_num(-1.0) == first.unsqueeze(axis)).all()):
+            one = coordinate.narrow(axis, 0, 1)
+            coordinate = one.clone().expand(coordinate.shape)
+    return coordinate

@@ -1,0 +1,188 @@
+"""Deformable sampling: the points of a map at which a network looks for each place of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.affinities.sampled import SampledAffinity
+from vizattn.foreign.events import Sampled, apart, roughness
+
+if TYPE_CHECKING:
+    from vizattn.foreign.tracker import Tracker
+
+_NAMES = (
+    "input",
+    "weight",
+    "offset",
+    "mask",
+    "bias",
+    "stride_h",
+    "stride_w",
+    "pad_h",
+    "pad_w",
+    "dilation_h",
+    "dilation_w",
+    "groups",
+    "offset_groups",
+    "use_mask",
+)
+_NEAREST, _BORDER, _REFLECTION = 1, 1, 2
+"""torch's numbers for ways to interpolate and for what lies beyond the border"""
+
+
+def _deformed(tracker: Tracker, call: Any, result: Tensor) -> None:
+    """Hear torchvision's deformable convolution: Dai et al. 2017, Zhu et al. 2019 with its mask."""
+    given = dict(zip(_NAMES, call[1], strict=False)) | dict(call[2])
+    source = given["input"]
+    if source.shape[0] != 1:
+        tracker.miss("deform_conv2d", "several_pictures")
+        return
+    kernel = tuple(given["weight"].shape[2:])
+    groups = given["offset_groups"]
+    points = _deformed_points(given, kernel, result.shape[2:])
+    count = kernel[0] * kernel[1]
+    places = result.shape[2] * result.shape[3]
+    if given["use_mask"]:
+        weights = given["mask"].reshape(1, groups, count, places)
+    else:
+        weights = source.new_ones(1, groups, count, places)
+    for group in range(groups):
+        own = points[:, group]
+        again = None
+        if group == 0:
+            again = _convolved(given, points, weights, result)
+        _note(
+            tracker,
+            weights[:, group : group + 1],
+            own,
+            tuple(source.shape[2:]),
+            tuple(result.shape[2:]),
+            source,
+            (again if again is not None else result, result),
+            "Σ m(k) · x(p + p_k + Δp_k)",
+        )
+
+
+def _deformed_points(
+    given: dict[str, Any], kernel: tuple[int, ...], size: Any
+) -> Float[Tensor, "1 group point query 2"]:
+    """Return where each entry of the kernel looks, in cells of the padded-off map."""
+    offset = given["offset"].float()
+    rows, columns = (torch.arange(n, device=offset.device) for n in size)
+    down, across = (torch.arange(n, device=offset.device) for n in kernel)
+    y = (rows * given["stride_h"] - given["pad_h"])[None, :] + (down * given["dilation_h"])[:, None]
+    x = (columns * given["stride_w"] - given["pad_w"])[None, :] + (across * given["dilation_w"])[
+        :, None
+    ]
+    shape = (kernel[0], kernel[1], size[0], size[1])
+    regular = torch.stack(
+        [y[:, None, :, None].expand(shape), x[None, :, None, :].expand(shape)], dim=-1
+    )
+    moved = offset.reshape(1, given["offset_groups"], -1, 2, size[0], size[1])
+    moved = moved.permute(0, 1, 2, 4, 5, 3)
+    return (moved + regular.flatten(0, 1)).flatten(3, 4)
+
+
+def _convolved(given: dict[str, Any], points: Tensor, weights: Tensor, result: Tensor) -> Tensor:
+    """Return the convolution of what lies at the points: what the operator should have made."""
+    source, kernels = given["input"], given["weight"]
+    size, groups = tuple(source.shape[2:]), points.shape[1]
+    columns = []
+    for group, part in enumerate(source.chunk(groups, dim=1)):
+        for point in range(points.shape[2]):
+            own = weights[:, group : group + 1, point : point + 1].to(source.dtype)
+            where = points[:, group, point : point + 1].to(source.dtype)
+            affinity = SampledAffinity(own, where, size)
+            value = part.flatten(2).transpose(1, 2).unsqueeze(1)
+            columns.append(affinity.aggregate(value)[:, 0].transpose(1, 2))
+    count = points.shape[2]
+    stacked = torch.stack(columns, dim=0).unflatten(0, (groups, count))
+    seen = stacked.permute(2, 0, 3, 1, 4).flatten(1, 2)
+    out = F.conv1d(
+        seen.flatten(1, 2),
+        kernels.flatten(1).unflatten(1, (-1, count)).flatten(1)[..., None],
+        given["bias"],
+        groups=given["groups"],
+    )
+    return out.reshape(result.shape)
+
+
+def _grid_sampled(tracker: Tracker, call: Any, result: Tensor) -> None:
+    """Hear ``grid_sample`` of maps: Jaderberg et al. 2015, eq. 3 and 5."""
+    source, grid, way, beyond, corners = call[1][:5]
+    if source.shape[0] != 1 or source.dim() != 4:
+        tracker.miss("grid_sample", "several_pictures")
+        return
+    if not tracker.graph.active(grid) or way > _NEAREST:
+        return
+    size = tuple(source.shape[2:])
+    points = _grid_points(grid, size, beyond, corners).flatten(1, 2)
+    if way == _NEAREST:
+        points = points.round()
+    weights = source.new_ones(1, 1, 1, points.shape[1])
+    affinity = SampledAffinity(weights, points[:, None].to(source.dtype), size)
+    value = source.flatten(2).transpose(1, 2).unsqueeze(1)
+    again = affinity.aggregate(value)[:, 0].transpose(1, 2).reshape(result.shape)
+    queries = tuple(result.shape[2:])
+    pair = (again, result)
+    _note(tracker, weights, points[:, None], size, queries, source, pair, "x(p)")
+
+
+def _grid_points(
+    grid: Tensor, size: tuple[int, ...], beyond: int, corners: bool
+) -> Float[Tensor, "1 row column 2"]:
+    """Return the points of a grid of -1..1 as row and column in cells."""
+    found = []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        place = grid[..., axis].float()
+        where = (place + 1) / 2 * (length - 1) if corners else ((place + 1) * length - 1) / 2
+        if beyond == _REFLECTION:
+            low, span = (0.0, length - 1.0) if corners else (-0.5, float(length))
+            folded = (where - low).abs() % (2 * span) if span else where * 0
+            where = low + torch.where(folded > span, 2 * span - folded, folded)
+        if beyond in (_BORDER, _REFLECTION):
+            where = where.clamp(0, length - 1)
+        found.append(where)
+    return torch.stack(found, dim=-1)
+
+
+def _note(
+    tracker: Tracker,
+    weights: Tensor,
+    points: Tensor,
+    size: tuple[int, ...],
+    queries: tuple[int, ...],
+    source: Tensor,
+    pair: tuple[Tensor, Tensor],
+    recipe: str,
+) -> None:
+    path, module = tracker.where()
+    keep, settle = tracker.keeper.keep, tracker.keeper.settle
+    tracker.events.append(
+        Sampled(
+            path=path,
+            module=module,
+            weights=settle(keep(weights)),
+            points=settle(keep(points.to(weights.dtype))),
+            size=(size[0], size[1]),
+            queries=(queries[0], queries[1]),
+            source=tracker.graph.node(source),
+            worst=apart(*pair),
+            rough=roughness(pair[1]),
+            recipe=recipe,
+        )
+    )
+
+
+HEARD: dict[str, Callable[[Tracker, Any, Any], None]] = {
+    "deform_conv2d": _deformed,
+    "grid_sampler": _grid_sampled,
+    "grid_sampler_2d": _grid_sampled,
+}
+"""by operator, what hears it"""

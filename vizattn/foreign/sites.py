@@ -1,0 +1,374 @@
+"""What a recording found as captured kinds: the same that our own networks' attention comes in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.affinities.sampled import SampledAffinity
+from models.affinity import PairwiseAffinity
+from models.mechanism import Claim, Kind
+from vizattn.attention import (
+    Activation,
+    Captured,
+    ChannelAffinity,
+    Check,
+    PlaceAffinity,
+    Rows,
+)
+from vizattn.foreign.events import Attended, Event, Gated, Missed, Sampled
+from vizattn.foreign.folded import FoldedAffinity, PlacelessQueries
+from vizattn.foreign.folding import fold
+from vizattn.foreign.gates import captured_gate, gate_of
+from vizattn.foreign.grids import Laid, laid, suggested
+from vizattn.foreign.places import Follower, Places
+from vizattn.foreign.scores import Scores
+from vizattn.geometry import Framing, Grid
+from vizattn.intake.remarks import Note
+from vizattn.measures import CLAIM_LIMIT, deviation, geometry
+
+MOST_HEADS = 512
+"""queries without a place are shown as heads: as many of both together at most"""
+ByHand = tuple[int, int] | Mapping[str, tuple[int, int]] | None
+"""rows and columns of tokens, for all sites or by site"""
+
+
+class Placeless(Exception):
+    """The places of something that was found are not known; the argument is the reason's key."""
+
+
+@dataclass
+class Adapted:
+    """Captured kinds with the evidence for where they are, and what could not be captured."""
+
+    sites: list[Captured] = field(default_factory=list)
+    evidence: dict[str, Note] = field(default_factory=dict)
+    missed: list[Missed] = field(default_factory=list)
+
+
+class Adaptor:
+    """Turns events into captured kinds.
+
+    Args:
+        framing: where the picture is in the model's input.
+        grid: the grid of tokens where a person sets it.
+    """
+
+    def __init__(self, framing: Framing, grid: ByHand = None) -> None:
+        self._framing = framing
+        self._by_hand = grid
+        self._follower = Follower()
+        self._counts: dict[str, int] = {}
+
+    def adapt(self, events: Sequence[Event]) -> Adapted:
+        """Return every event as a captured kind, or the reason why it is none."""
+        adapted = Adapted()
+        for event in events:
+            try:
+                site = self._name(event)
+                captured, note = self._one(event, site)
+            except Placeless as reason:
+                missed = Missed(event.path, event.recipe, str(reason))
+                if missed not in adapted.missed:
+                    adapted.missed.append(missed)
+                continue
+            self._counts[event.path] = self._counts.get(event.path, 0) + 1
+            adapted.sites.append(captured)
+            adapted.evidence[site] = note
+        return adapted
+
+    def _name(self, event: Event) -> str:
+        count = self._counts.get(event.path, 0) + 1
+        return event.path if count == 1 else f"{event.path}#{count}"
+
+    def _one(self, event: Event, site: str) -> tuple[Captured, Note]:
+        if isinstance(event, Gated):
+            return self._gate(event, site)
+        if isinstance(event, Sampled):
+            return self._sampled(event, site)
+        return self._attended(event, site)
+
+    def _common(
+        self, event: Event, site: str, kind: Kind, claim: Claim, worst: float, grids: Sequence[Grid]
+    ) -> dict[str, Any]:
+        return {
+            "site": site,
+            "block": event.module,
+            "kind": kind,
+            "claim": claim,
+            "formula": event.recipe,
+            "checks": (
+                Check("claim", worst, max(CLAIM_LIMIT, event.rough / 10)),
+                Check("output", event.worst, event.rough),
+                geometry(self._framing, tuple(grids)),
+            ),
+        }
+
+    # Rows of weights.
+
+    def _attended(self, event: Attended, site: str) -> tuple[Captured, Note]:
+        claim = _row_claim(event)
+        worst = deviation(event.rows, claim)
+        query, key = event.query, 1 - event.query
+        asked, heard = self._places(event, query, site), self._places(event, key, site)
+        if heard is None and asked is None:
+            found = self._channels(event, site, claim, worst)
+            if found is None:
+                raise Placeless("no_places")
+            return found
+        if heard is None:
+            raise Placeless("keys_nowhere")
+        rows, laid_query, laid_key, extra = self._folded(event, asked, heard)
+        query_grid = laid_query.grid if laid_query else _one_cell(self._framing)
+        grids = (query_grid, laid_key.grid)
+        captured = PlaceAffinity(
+            **self._common(event, site, Kind.PLACE_AFFINITY, claim, worst, grids),
+            rows=Rows(rows),
+            query_grid=query_grid,
+            key_grid=laid_key.grid,
+            extra=tuple(f"extra-{number}" for number in range(1, extra + 1)),
+        )
+        return captured, self._evidence(event, asked, heard, laid_key, extra)
+
+    def _places(self, event: Attended, side: int, site: str) -> Places | None:
+        """Return the places of one side's tokens, (entry, token), or None where it has none."""
+        stage = event.weights.stage
+        count = stage.shape[stage.axes[side]]
+        by_hand = self._set_by_hand(count, site)
+        if by_hand is not None:
+            return _entries(by_hand, stage.shape, stage.axes[side])
+        found = self._traced(event, side)
+        if found is not None and bool(found.y.isfinite().any()) and _several(found):
+            return found
+        if found is None and event.sides[side] is not None:
+            guess = suggested(count, self._framing.input)
+            if guess is not None and count > 8 and not self._inner(event, side):
+                places = _regular(guess.rows, guess.columns, guess.extra)
+                return _entries(places, stage.shape, stage.axes[side])
+        return None
+
+    def _inner(self, event: Attended, side: int) -> bool:
+        """Return whether what varies inside a factor is the picture: its tokens are channels."""
+        known = event.sides[side]
+        if known is None:
+            return False
+        return self._follower.varies(known.node, known.view, -1 if known.axis == -2 else -2)
+
+    def _set_by_hand(self, count: int, site: str) -> Places | None:
+        grid = self._by_hand
+        chosen = grid.get(site) if isinstance(grid, Mapping) else grid
+        if chosen is None or not 0 <= count - chosen[0] * chosen[1] <= 33:
+            return None
+        return _regular(chosen[0], chosen[1], count - chosen[0] * chosen[1])
+
+    def _traced(self, event: Attended, side: int) -> Places | None:
+        known = event.sides[side]
+        if known is None:
+            return None
+        if not self._follower.varies(known.node, known.view, known.axis):
+            return None
+        found = self._follower.tokens(known.node, known.view, known.axis)
+        if found is None:
+            return None
+        stage = event.weights.stage
+        if isinstance(event.weights, Scores):
+            scores = event.weights
+            first = scores.steps[0].before if scores.steps else scores.stage
+            shape = list(first.shape)
+            shape[first.axes[1 - side]] = 1
+            if known.axis != (-2, -1)[side]:
+                found = found.each(lambda each: each.transpose(-2, -1))
+            found = found.each(lambda each: scores.moved(each.expand(shape), side))
+            return found.each(lambda each: _flat(each, stage.axes[side]))
+        if known.axis == -1:
+            found = found.each(lambda each: each.transpose(-2, -1))
+        found = found.each(lambda each: each.squeeze(-1))
+        lead = [n for axis, n in enumerate(stage.shape) if axis not in stage.axes]
+        try:
+            return found.each(lambda each: each.expand(*lead, each.shape[-1]).flatten(0, -2))
+        except RuntimeError:
+            return None
+
+    def _folded(
+        self, event: Attended, asked: Places | None, heard: Places
+    ) -> tuple[PairwiseAffinity, Laid | None, Laid, int]:
+        """Return rows over cells: heads are entries that hear the same places."""
+        size = self._framing.input
+        keys = laid(heard.y, heard.x, size)
+        queries = laid(asked.y, asked.x, size) if asked is not None else None
+        if keys is None or (asked is not None and queries is None):
+            raise Placeless("no_grid")
+        if queries is None:
+            return self._nobody(event, keys), None, keys, 0
+        groups: dict[bytes, list[int]] = {}
+        for entry in range(len(keys.cells)):
+            pattern = keys.cells[entry].numpy().tobytes() + queries.cells[entry].numpy().tobytes()
+            groups.setdefault(pattern, []).append(entry)
+        members = list(groups.values())
+        if len({len(each) for each in members}) != 1:
+            raise Placeless("uneven_heads")
+        entries = torch.tensor(members)
+        first = entries[:, 0]
+        without = [int((each.cells[first[0]] < 0).sum()) for each in (queries, keys)]
+        extra = without[0] if len(members) == 1 and without[0] == without[1] else 0
+        rows = fold(event, entries, queries, keys, extra)
+        return rows, queries, keys, extra
+
+    def _nobody(self, event: Attended, keys: Laid) -> PairwiseAffinity:
+        """Return rows of queries that have no place: every query of every head is a head."""
+        stage = event.weights.stage
+        count = stage.shape[stage.axes[event.query]]
+        if count * len(keys.cells) > MOST_HEADS:
+            raise Placeless("queries_nowhere")
+        return PlacelessQueries(event.weights, event.query, keys.cells, len(keys.grid))
+
+    def _evidence(
+        self, event: Attended, asked: Places | None, heard: Places, keys: Laid, extra: int
+    ) -> Note:
+        rows, columns = heard.origin
+        said = {
+            "tokens": event.weights.stage.shape[event.weights.stage.axes[1 - event.query]],
+            "rows": keys.grid.rows,
+            "columns": keys.grid.columns,
+            "map_rows": rows,
+            "map_columns": columns,
+            "extra": extra,
+            "windows": len(keys.cells),
+        }
+        if rows < 0:
+            return Note("foreign.evidence.assumed", said)
+        windowed = len({each.numpy().tobytes() for each in keys.cells}) > 1
+        return Note(f"foreign.evidence.{'windows' if windowed else 'traced'}", said)
+
+    def _channels(
+        self, event: Attended, site: str, claim: Claim, worst: float
+    ) -> tuple[Captured, Note] | None:
+        """Return rows over channels, where it is channels that ask and are heard."""
+        side = event.sides[1 - event.query]
+        if side is None or event.features is None or not self._inner(event, 1 - event.query):
+            return None
+        inside = -1 if side.axis == -2 else -2
+        places = self._follower.tokens(side.node, side.view, inside)
+        if places is None:
+            return None
+        flat = places.each(lambda each: each.reshape(-1, each.shape[inside])[0])
+        where = laid(flat.y, flat.x, self._framing.input)
+        values = event.features.tensor
+        stage = event.weights.stage
+        count = stage.shape[stage.axes[1 - event.query]]
+        maps = _channel_maps(values, count, where)
+        lead = math.prod(stage.shape) // (count * stage.shape[stage.axes[event.query]])
+        if where is None or maps is None or lead != 1:
+            return None
+        cells = torch.arange(count)[None]
+        whole = FoldedAffinity(
+            event.weights,
+            event.query,
+            torch.zeros(1, 1, dtype=torch.long),
+            torch.stack([torch.zeros(count, dtype=torch.long), torch.arange(count)], dim=1),
+            cells,
+            count,
+        )
+        captured = ChannelAffinity(
+            **self._common(event, site, Kind.CHANNEL_AFFINITY, claim, worst, (where.grid,)),
+            rows=Rows(whole),
+            activation=Activation(maps, where.grid),
+        )
+        said = {"channels": count, "rows": where.grid.rows, "columns": where.grid.columns}
+        return captured, Note("foreign.evidence.channels", said)
+
+    # Gates.
+
+    def _gate(self, event: Gated, site: str) -> tuple[Captured, Note]:
+        found = gate_of(event, self._follower.places(event.node), self._framing.input)
+        if found is None:
+            raise Placeless("gate_nowhere")
+        told = found.values.flatten(1) if found.claim is Claim.SIMPLEX else found.values
+        worst = deviation(told, found.claim)
+        common = self._common(event, site, found.kind, found.claim, worst, (found.grid,))
+        said = {"rows": found.grid.rows, "columns": found.grid.columns, "made": event.made}
+        return captured_gate(found, common), Note("foreign.evidence.gate", said)
+
+    def _sampled(self, event: Sampled, site: str) -> tuple[Captured, Note]:
+        size = self._framing.input
+        queries, keys = (_spread(each, size) for each in (event.queries, event.size))
+        weights = event.weights.tensor.float().cpu()
+        claim = Claim.POSITIVE if bool((weights >= 0).all()) else Claim.SIGNED
+        rows = SampledAffinity(weights, event.points.tensor.float().cpu(), event.size)
+        worst = deviation(weights, claim)
+        captured = PlaceAffinity(
+            **self._common(event, site, Kind.PLACE_AFFINITY, claim, worst, (queries, keys)),
+            rows=Rows(rows),
+            query_grid=queries,
+            key_grid=keys,
+        )
+        said = {
+            "points": weights.shape[2],
+            "rows": event.size[0],
+            "columns": event.size[1],
+        }
+        return captured, Note("foreign.evidence.sampled", said)
+
+
+def _row_claim(event: Attended) -> Claim:
+    """Return what rows promise: by what made them, else by what they are seen to be."""
+    for claim in (Claim.SIMPLEX, Claim.POSITIVE):
+        if deviation(event.rows, claim) <= max(CLAIM_LIMIT, event.rough / 10):
+            return claim
+    return Claim.SIGNED
+
+
+def _one_cell(framing: Framing) -> Grid:
+    width, height = framing.input
+    return Grid(1, 1, (float(width), float(height)))
+
+
+def _spread(size: tuple[int, int], input_size: tuple[int, int]) -> Grid:
+    return Grid(size[0], size[1], (input_size[0] / size[1], input_size[1] / size[0]))
+
+
+def _several(places: Places) -> bool:
+    """Return whether tokens have more than one place."""
+    return any(
+        bool((each[each.isfinite()] != each[each.isfinite()][0]).any())
+        for each in (places.y, places.x)
+    )
+
+
+def _regular(rows: int, columns: int, extra: int) -> Places:
+    """Return the places of a regular grid, row by row, after tokens without a place."""
+    y = ((torch.arange(rows) + 0.5) / rows)[:, None].expand(rows, columns).flatten()
+    x = ((torch.arange(columns) + 0.5) / columns)[None].expand(rows, columns).flatten()
+    none = torch.full((extra,), float("nan"))
+    return Places(torch.cat([none, y]), torch.cat([none, x]), (-rows, -columns))
+
+
+def _entries(places: Places, shape: Sequence[int], axis: int) -> Places:
+    count = len(places.y)
+    others = math.prod(shape) // count
+    del axis
+    return places.each(lambda each: each.expand(others, count))
+
+
+def _flat(coordinate: Tensor, axis: int) -> Tensor:
+    """Return (entry, token) from a tensor with one axis of tokens and one of length 1."""
+    return coordinate.movedim(axis, -1).flatten(0, -2)
+
+
+def _channel_maps(values: Tensor, count: int, where: Laid | None) -> np.ndarray | None:
+    """Return (channel, row, column) from values of channels at places, whatever their order."""
+    if where is None:
+        return None
+    flat = values.float().cpu().reshape(-1, *values.shape[-2:])[0]
+    if flat.shape[0] != count:
+        flat = flat.T
+    if flat.shape != (count, where.cells.numel()):
+        return None
+    order = where.cells.flatten().argsort()
+    return flat[:, order].reshape(count, where.grid.rows, where.grid.columns).numpy()
