@@ -178,6 +178,7 @@ def test_show_as_json_prints_only_the_summary(
         "head": None,
         "at": [12.5, 99.5],
         "channel": None,
+        "token": None,
     }
     (site,) = facts["sites"]
     assert site["kind"] == "place_affinity"

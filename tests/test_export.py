@@ -125,7 +125,8 @@ def test_the_summary_has_everything_and_is_json() -> None:
     assert found["network"]["sha256"] == seen.network.card.sha256
     assert found["framing"]["input"] == list(seen.framing.input)
     assert found["framing"]["scale"] == list(seen.framing.scale)
-    assert found["selection"] == {"site": "context", "head": None, "at": list(AT), "channel": None}
+    chosen = {"site": "context", "head": None, "at": list(AT), "channel": None, "token": None}
+    assert found["selection"] == chosen
     assert sum(found["prediction"]["shares"].values()) == pytest.approx(1)
     name, probability = seen.prediction.at(seen.framing.to_model(AT))
     assert found["prediction"]["at"] == {"class": name, "probability": probability}

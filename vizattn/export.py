@@ -12,8 +12,18 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from vizattn.analysis import Analysis, Classification
-from vizattn.attention import Captured, ChannelAffinity, ChannelGate, PlaceAffinity, SpatialGate
+from vizattn.attention import (
+    Captured,
+    ChannelAffinity,
+    ChannelGate,
+    Maps,
+    ModalityGate,
+    PlaceAffinity,
+    SpatialGate,
+)
 from vizattn.facts import site_selection, summary
+from vizattn.feature_views import of_senses
+from vizattn.features import EdgeGate, FeatureMaps, Table, Weights
 from vizattn.figures import figure
 from vizattn.geometry import Grid
 from vizattn.labels import site_label
@@ -86,7 +96,7 @@ def overlays(
     """Write one overlay for every site, a PNG at the size of the original that says its scale.
 
     A row is that of the selected place, of the picture's centre where none is selected; a channel
-    gate shows the activation of its strongest channel.
+    gate shows the activation of its strongest channel. Tables and named weights have no overlay.
 
     Raises:
         Refused: if the selection names a site, head, channel or place that is not there.
@@ -95,7 +105,10 @@ def overlays(
     paths: list[Path] = []
     for captured in analysis.sites:
         selected = site_selection(analysis, captured, chosen)
-        heat = next(each for each in view(analysis, selected, scale) if isinstance(each, Heat))
+        shown = view(analysis, selected, scale)
+        heat = next((each for each in shown if isinstance(each, Heat)), None)
+        if heat is None:  # a table, or weights of things that are nowhere in the picture
+            continue
         path = Path(folder) / f"{safe_name(captured.site)}.png"
         image = overlay(heat, analysis.picture, analysis.framing, style)
         save_overlay(image, heat, path, site_label(DEFAULT_LANGUAGE, captured))
@@ -128,11 +141,14 @@ def save_overlay(image: Image.Image, heat: Heat, path: Path, site: str | None = 
 def save_arrays(analysis: Analysis, selection: Selection | None, path: str | Path) -> Path:
     """Write the raw arrays of every site as NPZ and return its path.
 
-    Names are "<site>/<what>": ``values`` (gate: (channel) or (row, column)), ``row`` (the selected
-    place's row: (head, row, column)) with its ``query``, ``rows`` (channel affinity: (head, query,
-    key)), ``activation`` (channel, row, column), and ``grid`` (rows, columns, cell width, cell
-    height, origin x, origin y in model pixels). ``framing`` holds (width, height) of the original,
-    the scaled picture, (x, y) of its offset, and the input; ``at`` the place in original pixels.
+    Names are "<site>/<what>": ``values`` (gate: (channel) or (row, column); rows' or columns' gate:
+    (channel, length); table: (row, column); named weights: (item)), ``maps`` (map, row, column),
+    ``row`` (the selected place's row: (head, row, column)) with its ``query``, ``row_tokens``
+    (head, token: what the row gives to tokens that are no places), ``rows`` (channel affinity:
+    (head, query, key)), ``activation`` (channel, row, column), and ``grid`` (rows, columns, cell
+    width, cell height, origin x, origin y in model pixels). ``framing`` holds (width, height) of
+    the original, the scaled picture, (x, y) of its offset, and the input; ``at`` the place in
+    original pixels.
 
     Raises:
         Refused: if the selection names a site, head, channel or place that is not there.
@@ -168,13 +184,45 @@ def _arrays(captured: Captured, analysis: Analysis, selected: Selection) -> dict
 
 @_arrays.register
 def _(captured: PlaceAffinity, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
-    at = selected.at or (0.0, 0.0)
-    return {
-        "row": analysis.row(at, captured.site),
-        "query": np.array(analysis.query_at(at, captured.site)),
+    cell = analysis.query_at(selected.at or (0.0, 0.0), captured.site)
+    token = captured.token_of(cell)
+    if selected.token is not None:
+        token = captured.extra.index(selected.token)
+    row = captured.rows.row(token)
+    arrays = {
+        "row": captured.over_cells(row),
+        "query": np.array(cell if selected.token is None else token),
         "query_grid": grid_array(captured.query_grid),
         "grid": grid_array(captured.key_grid),
     }
+    if captured.extra:
+        arrays["row_tokens"] = row[:, : len(captured.extra)]
+    return arrays if captured.maps is None else arrays | _map_arrays(captured.maps, "maps_grid")
+
+
+def _map_arrays(maps: Maps, grid: str = "grid") -> dict[str, np.ndarray]:
+    return {"maps": maps.values, grid: grid_array(maps.grid)}
+
+
+@_arrays.register
+def _(captured: FeatureMaps, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    return _map_arrays(captured.maps)
+
+
+@_arrays.register
+def _(captured: ModalityGate, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    return _map_arrays(of_senses(captured))
+
+
+@_arrays.register
+def _(captured: EdgeGate, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    return {"values": captured.values, "grid": grid_array(captured.grid)}
+
+
+@_arrays.register(Table)
+@_arrays.register(Weights)
+def _(captured: Table | Weights, analysis: Analysis, selected: Selection) -> dict[str, np.ndarray]:
+    return {"values": captured.values}
 
 
 @_arrays.register
@@ -230,6 +278,8 @@ def script(
     """
     chosen = resolve(analysis, selection)
     selected = f"site={chosen.site!r}, head={chosen.head!r}, at={chosen.at!r}"
+    if chosen.token is not None:
+        selected += f", token={chosen.token!r}"
     drawn = f"{style.colormap!r}, opacity={style.opacity!r}, smooth={style.smooth!r}"
     return f'''"""Make the figure and the arrays of one look again; written by vizattn {VERSION}."""
 

@@ -12,7 +12,7 @@ import torch
 from vizattn.analysis import Analysis, Classification
 from vizattn.attention import Captured, Check, PlaceAffinity
 from vizattn.geometry import Framing
-from vizattn.labels import site_label
+from vizattn.labels import note_label, site_label
 from vizattn.networks import Network
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.version import VERSION
@@ -95,6 +95,7 @@ def _selection(chosen: Selection) -> Json:
         "head": chosen.head,
         "at": None if chosen.at is None else list(chosen.at),
         "channel": chosen.channel,
+        "token": chosen.token,
     }
 
 
@@ -120,6 +121,7 @@ def _site(analysis: Analysis, captured: Captured, chosen: Selection, language: s
     selected = site_selection(analysis, captured, chosen)
     return site_facts(captured) | {
         "title": site_label(language, captured),
+        "note": note_label(language, captured),
         "selection": _selection(selected),
         "sentence": sentence(analysis, selected, language),
     }
@@ -134,6 +136,7 @@ def site_facts(captured: Captured) -> Json:
         "shape": list(captured.shape),
         "claim": captured.claim.value,
         "formula": captured.formula,
+        "part_of": captured.part_of,
         "checks": [_check(check) for check in captured.checks],
         "passed": captured.passed,
     }

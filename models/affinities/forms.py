@@ -27,7 +27,7 @@ from models.affinities.windows import WindowAffinity
 from models.affinity import Normaliser, PairwiseAffinity, RowwiseAffinity
 
 Size = tuple[int, int]
-Keys = Int[np.ndarray, "head query count"]
+Keys = Int[np.ndarray, "_ query count"]
 Boxes = Float[np.ndarray, "key 4"]
 """left, top, right and bottom of each key, in cells of the keys' map"""
 
