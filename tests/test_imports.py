@@ -51,6 +51,7 @@ ORDER = (
     "vizattn.cam",
     "vizattn.trials",
     "vizattn.seen",
+    "vizattn.strangers",
     "vizattn.registration",
     "vizattn.crowd",
     "vizattn.examples",

@@ -19,8 +19,12 @@ from models.weights import Card
 from vizattn.attention import Captured, PlaceAffinity
 from vizattn.capture import run
 from vizattn.foreign.events import Missed
+from vizattn.foreign.keeping import MEMORY_LIMIT
 from vizattn.foreign.looking import look_at
+from vizattn.foreign.preparing import Prepared
 from vizattn.foreign.recording import answer
+from vizattn.foreign.sites import ByHand
+from vizattn.foreign.stranger import Stranger
 from vizattn.geometry import Framing, Point
 from vizattn.intake import Note, Picture, read_picture
 from vizattn.networks import Library, Network
@@ -251,17 +255,40 @@ def _analyse_foreign(
     framing: Framing,
     changed: AbstractContextManager[None] | None,
 ) -> Analysis:
-    inputs = prepare(network, [picture], [framing])
-    found = look_at(network.module, inputs, framing, changed=changed)
-    return Analysis(
+    if isinstance(network, Stranger):
+        given = network.prepared(picture)
+    else:
+        given = Prepared(picture, framing, (prepare(network, [picture], [framing]),))
+    return analyse_stranger(network, given, changed=changed)[0]
+
+
+def analyse_stranger(
+    network: Network,
+    given: Prepared,
+    grid: ByHand = None,
+    memory: int = MEMORY_LIMIT,
+    changed: AbstractContextManager[None] | None = None,
+) -> tuple[Analysis, Any]:
+    """Run a stranger's network; return what was captured, possibly nothing, and what it returned.
+
+    Args:
+        network: the network.
+        given: the picture and what the network is given for it.
+        grid: rows and columns of its tokens, for all sites or by site, where a person knows.
+        memory: bytes that are kept in memory; what is more goes to a temporary file.
+        changed: see ``look``.
+    """
+    found = look_at(network.module, given.inputs, given.framing, given.named, grid, memory, changed)
+    analysis = Analysis(
         network,
-        picture,
-        framing,
-        prediction_of(found.output, network.card, framing),
+        given.picture,
+        given.framing,
+        prediction_of(found.output, network.card, given.framing),
         found.sites,
         found.evidence,
         found.missed,
     )
+    return analysis, found.output
 
 
 def prediction_of(output: Any, card: Card, framing: Framing) -> Classification | Segmentation:
