@@ -21,6 +21,7 @@ from vizattn.attention import (
     PlaceAffinity,
     SpatialGate,
 )
+from vizattn.cam.class_map import Asked
 from vizattn.facts import site_selection, summary
 from vizattn.feature_views import of_senses
 from vizattn.features import EdgeGate, FeatureMaps, Table, Weights
@@ -278,6 +279,8 @@ def script(
     """
     chosen = resolve(analysis, selection)
     selected = f"site={chosen.site!r}, head={chosen.head!r}, at={chosen.at!r}"
+    asked = [Asked.read(each.site) for each in analysis.sites]
+    maps = "".join(f".{each.call}" for each in asked if each is not None)
     if chosen.token is not None:
         selected += f", token={chosen.token!r}"
     drawn = f"{style.colormap!r}, opacity={style.opacity!r}, smooth={style.smooth!r}"
@@ -285,7 +288,7 @@ def script(
 
 import vizattn
 
-seen = vizattn.look({file_name!r}, {analysis.network.name!r})
+seen = vizattn.look({file_name!r}, {analysis.network.name!r}){maps}
 selection = vizattn.Selection({selected}, channel={chosen.channel!r})
 style = vizattn.Style({drawn})
 scale = vizattn.Scale.{scale.name}

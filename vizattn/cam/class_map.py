@@ -16,6 +16,43 @@ PREFIX = "cam."
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Which class map is wanted.
+
+    Args:
+        method: one of ``vizattn.cam.methods.METHODS``.
+        target: index of a class; the predicted one by default.
+        layer: dotted path of a layer; found by default.
+    """
+
+    method: str
+    target: int | None = None
+    layer: str | None = None
+
+    @property
+    def site(self) -> str:
+        """Return the site under which the map stands: what was chosen is in its name."""
+        chosen = "" if self.target is None else f":{self.target}"
+        return f"{PREFIX}{self.method}{chosen}{'' if self.layer is None else f'@{self.layer}'}"
+
+    @property
+    def call(self) -> str:
+        """Return what asks the library for it, in Python."""
+        return f"cam({self.method!r}, {self.target!r}, {self.layer!r})"
+
+    @classmethod
+    def read(cls, site: str) -> Asked | None:
+        """Return what a site asks for, or None where it is no class map's."""
+        if not site.startswith(PREFIX):
+            return None
+        rest, _, layer = site.removeprefix(PREFIX).partition("@")
+        method, _, target = rest.partition(":")
+        if target and not target.isdecimal():
+            return None
+        return cls(method, int(target) if target else None, layer or None)
+
+
+@dataclass(frozen=True)
 class Layer:
     """The layer whose feature map a class map is over, and why it is that one.
 

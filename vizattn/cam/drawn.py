@@ -25,16 +25,20 @@ def fixed_end(captured: ClassMap) -> float:
     return min(FIXED_UNIFORM, captured.values.size) * mean
 
 
+def scale_label(captured: ClassMap, scale: Scale) -> Label:
+    """Return what the ends of a scale are."""
+    if scale is Scale.ROW_MAXIMUM:
+        return Label("trust.cam.row", {"value": number(float(captured.values.max()))})
+    times = min(FIXED_UNIFORM, captured.values.size)
+    return Label("trust.cam.fixed", {"times": times, "value": number(fixed_end(captured))})
+
+
 @_drawables.register
 def _(
     captured: ClassMap, analysis: Analysis, selection: Selection, scale: Scale
 ) -> tuple[Drawable, ...]:
-    mean, highest = float(captured.values.mean()), float(captured.values.max())
-    high, label = highest, Label("trust.cam.row", {"value": number(highest)})
-    if scale is Scale.FIXED:
-        high = fixed_end(captured)
-        times = min(FIXED_UNIFORM, captured.values.size)
-        label = Label("trust.cam.fixed", {"times": times, "value": number(high)})
+    mean = float(captured.values.mean())
+    high = fixed_end(captured) if scale is Scale.FIXED else float(captured.values.max())
     marker = None
     if selection.at is not None:
         cell = captured.grid.cell_at(analysis.framing.to_model(selection.at))
@@ -45,6 +49,7 @@ def _(
         named = {"method": captured.title, "target": ClassLabel(captured.target)}
         title = Label("trust.cam.figure", named)
     uniform = mean if mean > 0 else None
+    label = scale_label(captured, scale)
     heat = Heat(
         captured.values, captured.grid, 0.0, high or 1.0, False, marker, title, label, uniform
     )
@@ -63,30 +68,32 @@ class ClassLabel(Label):
 
 @_sentences.register
 def _(captured: ClassMap, analysis: Analysis, selection: Selection, language: str) -> list[str]:
-    return [*said(captured, analysis, language), captured.layer.evidence(language)]
+    about, *rest = said(captured, language)
+    lies = spread(captured.values, captured.grid, analysis.framing)
+    if not captured.values.any() or row_numbers(captured.values).evenness > NEARLY_EVEN:
+        return [about, *rest]
+    best = int(lies.shares.argmax())
+    share = percent(float(lies.shares.flat[best]))
+    where = text(language, "trust.cam.where", region=_region(language, best), share=share)
+    return [about, where, *rest]
 
 
-def said(captured: ClassMap, analysis: Analysis, language: str) -> list[str]:
-    """Return what a class map shows, without where it was made."""
+def said(captured: ClassMap, language: str) -> list[str]:
+    """Return what a class map shows, but for where in the picture: the sentences in order."""
     name = "" if captured.target is None else name_of_class(language, captured.target)
     about = "trust.cam.plain" if captured.target is None else "trust.cam.about"
     parts = [text(language, about, method=captured.title, target=name)]
     numbers = row_numbers(captured.values)
     if numbers.effective == 0:
-        return [*parts, text(language, "trust.cam.zero")]
-    lies = spread(captured.values, captured.grid, analysis.framing)
+        return [*parts, text(language, "trust.cam.zero"), captured.layer.evidence(language)]
     if numbers.evenness > NEARLY_EVEN:
         parts.append(text(language, "trust.cam.even", share=percent(numbers.evenness)))
-    else:
-        best = int(lies.shares.argmax())
-        share = percent(float(lies.shares.flat[best]))
-        parts.append(text(language, "trust.cam.where", region=_region(language, best), share=share))
     held, total = numbers.half_mass_cells, captured.values.size
     parts.append(text(language, "trust.cam.half", cells=held, total=total))
     if captured.remainder is not None:
         sums = {"score": number(captured.score), "rest": number(captured.remainder)}
         parts.append(text(language, "trust.cam.sums", sum=number(captured.raw.sum()), **sums))
-    return parts
+    return [*parts, captured.layer.evidence(language)]
 
 
 @_arrays.register

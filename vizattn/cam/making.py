@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -14,48 +14,16 @@ from models.mechanism import Claim, Kind
 from vizattn.analysis import Analysis, prepare
 from vizattn.cam import checks
 from vizattn.cam import drawn as drawn
-from vizattn.cam.class_map import PREFIX, ClassMap, name_of_class
+from vizattn.cam.class_map import Asked, ClassMap, name_of_class
 from vizattn.cam.layers import observe
 from vizattn.cam.layouts import grid_of
-from vizattn.cam.methods import METHODS, Progress, method_of
+from vizattn.cam.methods import Progress, method_of
 from vizattn.cam.targets import Target, target_of
 from vizattn.texts import LANGUAGES, Refused
 
 
 class UnknownClass(Refused):
     """The network knows no class of that name or number."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Which class map is wanted.
-
-    Args:
-        method: one of ``vizattn.cam.methods.METHODS``.
-        target: index of a class; the predicted one by default.
-        layer: dotted path of a layer; found by default.
-    """
-
-    method: str
-    target: int | None = None
-    layer: str | None = None
-
-    @property
-    def site(self) -> str:
-        """Return the site under which the map stands: what was chosen is in its name."""
-        chosen = "" if self.target is None else f":{self.target}"
-        return f"{PREFIX}{self.method}{chosen}{'' if self.layer is None else f'@{self.layer}'}"
-
-    @classmethod
-    def read(cls, site: str) -> Asked | None:
-        """Return what a site asks for, or None where it is no class map's."""
-        if not site.startswith(PREFIX):
-            return None
-        rest, _, layer = site.removeprefix(PREFIX).partition("@")
-        method, _, target = rest.partition(":")
-        if method not in METHODS or not (target == "" or target.isdecimal()):
-            return None
-        return cls(method, int(target) if target else None, layer or None)
 
 
 def with_class_map(
@@ -89,7 +57,11 @@ def with_class_map(
 
 
 def with_named_map(analysis: Analysis, site: str | None) -> Analysis:
-    """Return an analysis with the class map that a site names; as it is where it names none."""
+    """Return an analysis with the class map that a site names; as it is where it names none.
+
+    Raises:
+        Refused: if the map cannot be made.
+    """
     asked = Asked.read(site or "")
     if asked is None or site in {each.site for each in analysis.sites}:
         return analysis

@@ -14,6 +14,7 @@ from vizattn.ui.links import BadLink, Link, read_link
 from vizattn.ui.parts import choices_value, part
 from vizattn.ui.payload import payload
 from vizattn.ui.saves import save
+from vizattn.ui.trust import attach, component
 from vizattn.ui.uploads import uploaded
 from vizattn.ui.visits import View, Visit
 
@@ -40,6 +41,7 @@ def build(frame: Frame) -> None:
         with gr.Column(elem_id="vp-main"):
             gr.HTML(LEAD, apply_default_css=False, elem_id="vp-lead")
             instrument = canvas.instrument(elem_id="vp-instrument")
+            panel = component()
     delivery = part("div", "delivery", visible="hidden")
     # The state holds ids; the pictures are in the store, which forgets them by itself.
     # It is a whole visit from the start: a picture may come before the page has said hello.
@@ -60,6 +62,7 @@ def build(frame: Frame) -> None:
     )
     for answer in answers:
         answer.failure(None, js=FAILED, **at_once)
+    attach(panel, frame, visit, instrument, answers)
     frame.blocks.unload(tab.leave)
     frame.header.language(tab.speak, visit, shown, **at_once)
     choices.save(tab.save, visit, delivery, **working)

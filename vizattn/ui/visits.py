@@ -10,6 +10,7 @@ from typing import Any
 
 from models.weights import Card, weights_folder
 from vizattn.analysis import TASKS, Analysis, look
+from vizattn.cam.making import with_named_map
 from vizattn.examples import Example, examples
 from vizattn.intake import read_picture
 from vizattn.networks import Library
@@ -95,6 +96,7 @@ class Desk:
         example = self.examples[str(visit.example)]
         own = DRAWN | self._own_selection(example, visit.network)
         analysis = self._look_at_example(example.id, visit.network)
+        analysis = with_named_map(analysis, link.selection.get("site"))
         _check_link(link, analysis)
         return self._keep(session, visit, analysis, own | link.selection)
 

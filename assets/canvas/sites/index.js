@@ -1,5 +1,6 @@
 // One class for each way of showing an attention; the payload says which one a site has.
 
+import { ClassMapSite } from "../../trust/class_map.js";
 import { BarsSite } from "./bars.js";
 import { ChannelAffinitySite, ChannelGateSite } from "./channels.js";
 import { EdgesSite } from "./edges.js";
@@ -11,6 +12,7 @@ import { TableSite } from "./table.js";
 const VIEWS = {
   rows: RowsSite,
   map: MapSite,
+  class_map: ClassMapSite,
   maps: MapsSite,
   edges: EdgesSite,
   table: TableSite,
