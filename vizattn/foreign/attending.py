@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from vizattn.foreign.events import (
     roughness,
     spread_indices,
 )
+from vizattn.foreign.hearing import Hearing
 from vizattn.foreign.products import Product, product_of
 from vizattn.foreign.scores import (
     ITSELF,
@@ -34,9 +35,6 @@ from vizattn.foreign.scores import (
     Step,
     permuted,
 )
-
-if TYPE_CHECKING:
-    from vizattn.foreign.tracker import Tracker
 
 LARGEST_STORED = 512_000_000
 """bytes of weights that are kept as they are where they cannot be followed to their factors"""
@@ -60,11 +58,11 @@ def _grouped_transposed(tensor: Tensor) -> Tensor:
     return tensor.unsqueeze(-3).transpose(-2, -1)
 
 
-def _factor(tracker: Tracker, tensor: Tensor, view: Callable[[Tensor], Tensor]) -> Factor:
-    return Factor(tracker.keeper.keep(view(tensor)), tracker.graph.node(tensor), view)
+def _factor(hearing: Hearing, tensor: Tensor, view: Callable[[Tensor], Tensor]) -> Factor:
+    return Factor(hearing.keeper.keep(view(tensor)), hearing.graph.node(tensor), view)
 
 
-def _fused(tracker: Tracker, call: Any, result: Any) -> bool:
+def _fused(hearing: Hearing, call: Any, result: Any) -> bool:
     """Hear ``scaled_dot_product_attention`` in any of its forms."""
     function, arguments, keywords = call
     named = {
@@ -72,16 +70,16 @@ def _fused(tracker: Tracker, call: Any, result: Any) -> bool:
         for index, each in enumerate(function._schema.arguments)
     }
     query, key, value = (named[name] for name in ("query", "key", "value"))
-    if not any(tracker.graph.active(each) for each in (query, key, value)):
+    if not any(hearing.graph.active(each) for each in (query, key, value)):
         return True
-    scores = _fused_scores(tracker, named)
+    scores = _fused_scores(hearing, named)
     output = result[0] if isinstance(result, (list, tuple)) else result
     if named.get("enable_gqa"):
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
     product = Product(
         (output, value), (_same, _same), (-1, -2), (-2, -1), (output.dim() - 2, 0), _weighed
     )
-    _attended(tracker, scores, LEFT, product, value, output, ("softmax", "softmax(s·q kᵀ) v"))
+    _attended(hearing, scores, LEFT, product, value, output, ("softmax", "softmax(s·q kᵀ) v"))
     return True
 
 
@@ -89,14 +87,14 @@ def _weighed(rows: Tensor, values: Tensor) -> Tensor:
     return rows.to(values.dtype) @ values
 
 
-def _fused_scores(tracker: Tracker, named: dict[str, Any]) -> Scores:
+def _fused_scores(hearing: Hearing, named: dict[str, Any]) -> Scores:
     query, key = named["query"], named["key"]
     groups = key.shape[-3] if query.dim() > 2 and key.shape[-3] != query.shape[-3] else 0
     if groups:
-        left = _factor(tracker, query, partial(_grouped, groups=groups))
-        right = _factor(tracker, key, _grouped_transposed)
+        left = _factor(hearing, query, partial(_grouped, groups=groups))
+        right = _factor(hearing, key, _grouped_transposed)
     else:
-        left, right = _factor(tracker, query, _same), _factor(tracker, key, _transposed)
+        left, right = _factor(hearing, query, _same), _factor(hearing, key, _transposed)
     scores = Scores.product(left, right, exactly=query.dtype in (torch.float16, torch.bfloat16))
     if groups:
         shape = (*query.shape[:-1], key.shape[-2])
@@ -111,7 +109,7 @@ def _fused_scores(tracker: Tracker, named: dict[str, Any]) -> Scores:
     mask = named.get("attn_mask", named.get("attn_bias"))
     if mask is not None:
         masked = _allowed if mask.dtype == torch.bool else torch.add
-        steps.append(Step(masked, (ITSELF, tracker.keeper.keep(mask)), {}, stage, stage))
+        steps.append(Step(masked, (ITSELF, hearing.keeper.keep(mask)), {}, stage, stage))
     whole = len(stage.shape) - 1
     steps.append(Step(_softmax, (ITSELF,), {}, stage, stage, whole=whole))
     for step in steps:
@@ -128,29 +126,29 @@ def _softmax(logits: Tensor) -> Tensor:
     return logits.softmax(-1).nan_to_num(0.0)
 
 
-def _product(tracker: Tracker, call: Any, result: Any) -> bool:
+def _product(hearing: Hearing, call: Any, result: Any) -> bool:
     """Hear a product of two tensors: of weights and values, or of queries and keys."""
     function, arguments, keywords = call
     name = function._schema.name.partition("::")[2]
     product = product_of(name, arguments, keywords)
     if product is None or not isinstance(result, Tensor):
         return False
-    if name != "baddbmm" and _weighs(tracker, product, result):
+    if name != "baddbmm" and _weighs(hearing, product, result):
         return True
-    active = [tracker.graph.active(each) for each in product.operands]
+    active = [hearing.graph.active(each) for each in product.operands]
     wide = all(each.dim() > 2 for each in product.operands)
     if all(active) or (any(active) and wide):
-        scores = _new_scores(tracker, product, result)
-        for step in _added(tracker, name, arguments, keywords, scores.stage):
+        scores = _new_scores(hearing, product, result)
+        for step in _added(hearing, name, arguments, keywords, scores.stage):
             scores = scores.then(step)
-        tracker.scores[result] = scores
+        hearing.scores[result] = scores
         return True
     return False
 
 
-def _new_scores(tracker: Tracker, product: Product, result: Tensor) -> Scores:
+def _new_scores(hearing: Hearing, product: Product, result: Tensor) -> Scores:
     left, right = (
-        _factor(tracker, each, view)
+        _factor(hearing, each, view)
         for each, view in zip(product.operands, product.views, strict=True)
     )
     scores = Scores.product(left, right)
@@ -165,11 +163,11 @@ def _new_scores(tracker: Tracker, product: Product, result: Tensor) -> Scores:
     return scores.then(Step(torch.permute, (ITSELF, order), {}, scores.stage, after, moves=True))
 
 
-def _added(tracker: Tracker, name: str, arguments: Any, keywords: Any, stage: Stage) -> list[Step]:
+def _added(hearing: Hearing, name: str, arguments: Any, keywords: Any, stage: Stage) -> list[Step]:
     """Return what ``baddbmm`` does to its product."""
     if name != "baddbmm":
         return []
-    bias = tracker.keeper.keep(arguments[0])
+    bias = hearing.keeper.keep(arguments[0])
     beta, alpha = keywords.get("beta", 1), keywords.get("alpha", 1)
     steps = [Step(torch.mul, (ITSELF, alpha), {}, stage, stage, scales=True)]
     if beta:
@@ -177,48 +175,48 @@ def _added(tracker: Tracker, name: str, arguments: Any, keywords: Any, stage: St
     return steps
 
 
-def _weighs(tracker: Tracker, product: Product, result: Tensor) -> bool:
+def _weighs(hearing: Hearing, product: Product, result: Tensor) -> bool:
     """Hear a product of weights with values, if one of both operands is followed as weights."""
     for position in (LEFT, RIGHT):
         operand, values = product.operands[position], product.operands[1 - position]
         axes = product.tokens[position], product.contracted[position]
-        scores: Scores | None = tracker.scores.get(operand)
+        scores: Scores | None = hearing.scores.get(operand)
         if scores is not None and sorted(axes) == sorted(scores.stage.axes):
             query = scores.stage.axes.index(axes[0])
-            if carried(tracker, scores, query, position, product, result):
+            if carried(hearing, scores, query, position, product, result):
                 return True
-            made = _made(tracker, scores, operand)
+            made = _made(hearing, scores, operand)
             recipe = f"{made}(q kᵀ) v" if made else "(q kᵀ) v"
             return _attended(
-                tracker, scores, query, product, values, result, (made, recipe), position
+                hearing, scores, query, product, values, result, (made, recipe), position
             )
-        if operand in tracker.marks:
-            return _stored(tracker, operand, product, position, result)
+        if operand in hearing.marks:
+            return _stored(hearing, operand, product, position, result)
     return False
 
 
-def _made(tracker: Tracker, scores: Scores, operand: Tensor) -> str:
-    mark = tracker.marks.get(operand)
+def _made(hearing: Hearing, scores: Scores, operand: Tensor) -> str:
+    mark = hearing.marks.get(operand)
     return mark.made if mark is not None else ""
 
 
 def _stored(
-    tracker: Tracker, operand: Tensor, product: Product, position: int, result: Tensor
+    hearing: Hearing, operand: Tensor, product: Product, position: int, result: Tensor
 ) -> bool:
     """Hear weights that no product made, or that could not be followed to it."""
     if operand.nbytes > LARGEST_STORED:
-        tracker.miss("matmul", "too_large")
+        hearing.miss("matmul", "too_large")
         return False
     axes = (product.tokens[position] % operand.dim(), product.contracted[position] % operand.dim())
-    weights = Stored(tracker.keeper.keep(operand), Stage(tuple(operand.shape), axes))
+    weights = Stored(hearing.keeper.keep(operand), Stage(tuple(operand.shape), axes))
     values = product.operands[1 - position]
-    made = tracker.marks[operand].made
+    made = hearing.marks[operand].made
     described = (made, f"{made}(x) v")
-    return _attended(tracker, weights, LEFT, product, values, result, described, position)
+    return _attended(hearing, weights, LEFT, product, values, result, described, position)
 
 
 def _attended(
-    tracker: Tracker,
+    hearing: Hearing,
     weights: Weights,
     query: int,
     product: Product,
@@ -237,13 +235,13 @@ def _attended(
         rows = weights.cut(query, index)
     except Lost:
         operand = product.operands[position]
-        if operand not in tracker.marks and operand not in tracker.scores:
+        if operand not in hearing.marks and operand not in hearing.scores:
             return False
-        return _stored_scores(tracker, operand, product, position, result, described)
+        return _stored_scores(hearing, operand, product, position, result, described)
     pair = (rows, values) if position == LEFT else (values, rows)
     again = product.again(*pair)
     wanted = result.index_select(product.placed[position], index.to(result.device))
-    path, module = tracker.where()
+    path, module = hearing.where()
     sides: tuple[Side | None, Side | None] = (None, None)
     if isinstance(weights, Scores):
         sides = (
@@ -252,14 +250,14 @@ def _attended(
         )
     else:
         view = product.views[1 - position]
-        held = Side(tracker.graph.node(values), view, -1 if position == RIGHT else -2)
+        held = Side(hearing.graph.node(values), view, -1 if position == RIGHT else -2)
         sides = (None, held)
     told = rows.movedim(stage.axes[1 - query], -1).flatten(0, -2)
-    tracker.events.append(
+    hearing.events.append(
         Attended(
             path,
             module,
-            weights.settled(tracker.keeper),
+            weights.settled(hearing.keeper),
             query,
             sides,
             described[0],
@@ -267,14 +265,14 @@ def _attended(
             roughness(result),
             told[:: max(1, len(told) // 512)].float().cpu(),
             described[1],
-            tracker.keeper.settle(tracker.keeper.keep(values)) if keys <= 4096 else None,
+            hearing.keeper.settle(hearing.keeper.keep(values)) if keys <= 4096 else None,
         )
     )
     return True
 
 
 def _stored_scores(
-    tracker: Tracker,
+    hearing: Hearing,
     operand: Tensor,
     product: Product,
     position: int,
@@ -283,15 +281,15 @@ def _stored_scores(
 ) -> bool:
     """Hear weights with a step that needs all rows at once, as the tensor that they are."""
     if operand.nbytes > LARGEST_STORED:
-        tracker.miss("matmul", "too_large")
+        hearing.miss("matmul", "too_large")
         return False
     axes = (product.tokens[position] % operand.dim(), product.contracted[position] % operand.dim())
-    weights = Stored(tracker.keeper.keep(operand), Stage(tuple(operand.shape), axes))
+    weights = Stored(hearing.keeper.keep(operand), Stage(tuple(operand.shape), axes))
     values = product.operands[1 - position]
-    return _attended(tracker, weights, LEFT, product, values, result, described, position)
+    return _attended(hearing, weights, LEFT, product, values, result, described, position)
 
 
-HEARD: dict[str, Callable[[Tracker, Any, Any], bool]] = dict.fromkeys(
+HEARD: dict[str, Callable[[Hearing, Any, Any], bool]] = dict.fromkeys(
     ("matmul", "bmm", "mm", "einsum", "baddbmm"), _product
 ) | dict.fromkeys(
     (

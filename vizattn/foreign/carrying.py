@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from vizattn.foreign.events import Attended, Carried, Side, apart, roughness, spread_indices
+from vizattn.foreign.hearing import Hearing
 from vizattn.foreign.places import Follower
 from vizattn.foreign.products import Product
 from vizattn.foreign.scores import LEFT, RIGHT, Scores, Stage
 
-if TYPE_CHECKING:
-    from vizattn.foreign.tracker import Tracker
-
 
 def carried(
-    tracker: Tracker, scores: Scores, outer: int, position: int, product: Product, result: Tensor
+    hearing: Hearing, scores: Scores, outer: int, position: int, product: Product, result: Tensor
 ) -> bool:
     """Note the rows of a product with a sum over places; returns whether it was one.
 
     Args:
-        tracker: where it is noted.
+        hearing: where it is noted.
         scores: the sum over places, a product of (channel, place) and (place, other channel).
         outer: the side of ``scores`` that stays in the result.
         position: which operand of ``product`` the sum is.
@@ -46,21 +42,21 @@ def carried(
     lead = torch.broadcast_shapes(take.shape[:-2], give.shape[:-2])
     shape = (*lead, take.shape[-2], give.shape[-1])
     stage = Stage(tuple(shape), (len(shape) - 2, len(shape) - 1))
-    keep = tracker.keeper.keep
+    keep = hearing.keeper.keep
     weights = Carried(keep(take), keep(give), _factor(scores), stage)
     index = spread_indices(take.shape[-2])
     rows = weights.cut(LEFT, index)
     axes = (product.placed[1 - position], product.placed[position])
     wanted = result.index_select(axes[0], index.to(result.device)).movedim(axes, (-2, -1))
-    path, module = tracker.where()
-    tracker.events.append(
+    path, module = hearing.where()
+    hearing.events.append(
         Attended(
             path=path,
             module=module,
-            weights=weights.settled(tracker.keeper),
+            weights=weights.settled(hearing.keeper),
             query=LEFT,
             sides=(
-                Side(tracker.graph.node(asked), view, -1 if position == LEFT else -2),
+                Side(hearing.graph.node(asked), view, -1 if position == LEFT else -2),
                 Side(summed.node, summed.view, places),
             ),
             normalised="",

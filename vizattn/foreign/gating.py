@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vizattn.foreign.events import Gated, apart, roughness
 from vizattn.foreign.graph import Node
-from vizattn.foreign.marks import Mark
+from vizattn.foreign.hearing import Hearing, Mark
 from vizattn.foreign.operators import Operator, operator
-
-if TYPE_CHECKING:
-    from vizattn.foreign.tracker import Tracker
 
 PRODUCTS = {"mul", "multiply", "addcmul"}
 _LEAST_AXES = 3
@@ -40,23 +37,23 @@ class Prepared:
     mark: Mark
 
 
-def prepare(tracker: Tracker, about: Operator, arguments: Any) -> Prepared | None:
+def prepare(hearing: Hearing, about: Operator, arguments: Any) -> Prepared | None:
     """Return the gate and the features of a product that is about to happen, if it is one."""
     pair = arguments[1:3] if about.name == "addcmul" else arguments[:2]
     if len(pair) < 2 or not all(isinstance(each, Tensor) for each in pair):
         return None
     for gate, features in (pair, (pair[1], pair[0])):
-        mark: Mark | None = tracker.marks.get(gate)
-        if mark is None or features in tracker.marks or not tracker.graph.active(features):
+        mark: Mark | None = hearing.marks.get(gate)
+        if mark is None or features in hearing.marks or not hearing.graph.active(features):
             continue
         if features.dim() < _LEAST_AXES or not _covers(features, gate):
             continue
-        node = tracker.graph.node(features)
-        if _same_numbers(tracker.graph.node(gate), node):
+        node = hearing.graph.node(features)
+        if _same_numbers(hearing.graph.node(gate), node):
             # An activation function of the features themselves, such as x · sigmoid(x).
             continue
         if about.written:
-            tracker.keeper.keep(features)
+            hearing.keeper.keep(features)
             features = features.clone()
         return Prepared(gate, features, node, mark)
     return None
@@ -87,16 +84,16 @@ def _pointwise_line(node: Node) -> list[Node]:
     return line
 
 
-def hear(tracker: Tracker, call: Any, result: Any, prepared: Prepared) -> bool:
+def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> bool:
     """Note a gate, checked against the product that the network made with it."""
     function, arguments, keywords = call
     gate, features = _narrow(prepared.gate), prepared.features
     product = result
     if operator(function).name == "addcmul":
         product = (result - arguments[0]) / keywords.get("value", 1)
-    path, module = tracker.where()
-    keep, settle = tracker.keeper.keep, tracker.keeper.settle
-    tracker.events.append(
+    path, module = hearing.where()
+    keep, settle = hearing.keeper.keep, hearing.keeper.settle
+    hearing.events.append(
         Gated(
             path=path,
             module=module,

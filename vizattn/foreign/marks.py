@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from vizattn.foreign.graph import Node, tensors_of
+from vizattn.foreign.graph import tensors_of
+from vizattn.foreign.hearing import Hearing, Mark
 from vizattn.foreign.operators import operator
 from vizattn.foreign.steps import EXPANDS, PARTS, PERMUTES, RESHAPES
-
-if TYPE_CHECKING:
-    from vizattn.foreign.tracker import Tracker
 
 SQUASHES = {
     "sigmoid",
@@ -46,52 +43,37 @@ _MOVES = (
 )
 
 
-@dataclass(frozen=True)
-class Mark:
-    """What made a tensor of weights.
-
-    Args:
-        made: name of the operator.
-        source: what it made them from.
-        bounded: whether every value lies in 0..1.
-    """
-
-    made: str
-    source: Node
-    bounded: bool
-
-
-def marked(tracker: Tracker, call: Any, result: Any) -> Mark | None:
+def marked(hearing: Hearing, call: Any, result: Any) -> Mark | None:
     """Return the mark of what an operator makes; None where it has none."""
     function, arguments, keywords = call
     about = operator(function)
     given = tensors_of((arguments, keywords))
     if not given or about.library != "aten":
         return None
-    if about.name in SQUASHES and tracker.graph.active(given[0]):
-        return _squashed(tracker, about.name, arguments, keywords)
-    found = next((each for each in given if each in tracker.marks), None)
+    if about.name in SQUASHES and hearing.graph.active(given[0]):
+        return _squashed(hearing, about.name, arguments, keywords)
+    found = next((each for each in given if each in hearing.marks), None)
     if found is None:
         return None
-    mark: Mark = tracker.marks[found]
+    mark: Mark = hearing.marks[found]
     if about.name in _MOVES:
         return mark
     if not about.pointwise or not isinstance(result, Tensor):
         return None
-    return mark if _still(tracker, about.name, given, found, result) else None
+    return mark if _still(hearing, about.name, given, found, result) else None
 
 
-def _squashed(tracker: Tracker, name: str, arguments: Any, keywords: Any) -> Mark | None:
+def _squashed(hearing: Hearing, name: str, arguments: Any, keywords: Any) -> Mark | None:
     source = arguments[0]
     if name in ("clamp", "hardtanh"):
         low, high = _limits(name, arguments, keywords)
         if low is None or high is None:
-            return tracker.marks.get(source)
+            return hearing.marks.get(source)
         # A clamp to 0..6 of x + 3 is the numerator of a hard sigmoid.
-        return Mark(name, tracker.graph.node(source), low >= 0)
-    if source in tracker.marks and name == "tanh":
-        return tracker.marks[source]
-    return Mark(name, tracker.graph.node(source), name not in ("tanh", "relu6"))
+        return Mark(name, hearing.graph.node(source), low >= 0)
+    if source in hearing.marks and name == "tanh":
+        return hearing.marks[source]
+    return Mark(name, hearing.graph.node(source), name not in ("tanh", "relu6"))
 
 
 def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, float | None]:
@@ -105,13 +87,13 @@ def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, flo
 
 
 def _still(
-    tracker: Tracker, name: str, given: list[Tensor], weights: Tensor, result: Tensor
+    hearing: Hearing, name: str, given: list[Tensor], weights: Tensor, result: Tensor
 ) -> bool:
     """Return whether a pointwise operator on weights still makes weights."""
     others = [
         each
         for each in given
-        if each is not weights and tracker.graph.active(each) and each not in tracker.marks
+        if each is not weights and hearing.graph.active(each) and each not in hearing.marks
     ]
     if not others:
         return True

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from vizattn.foreign.tracker import Tracker
+from vizattn.foreign.hearing import Hearing
 
 
 def _named(function: Any, arguments: Any, keywords: Any) -> dict[str, Any]:
@@ -50,13 +49,13 @@ def _mask(mask: Tensor | None, kind: int | None) -> Tensor | None:
     return ~(mask[:, None, None] if kind == 1 else mask)
 
 
-def _native_attention(tracker: Tracker, function: Any, arguments: Any, keywords: Any) -> Any:
+def _native_attention(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
     result = function(*arguments, **keywords)
     given = _named(function, arguments, keywords)
     if any(each.is_nested for each in arguments[:3]):
-        tracker.miss("_native_multi_head_attention", "nested")
+        hearing.miss("_native_multi_head_attention", "nested")
         return result
-    with tracker:
+    with hearing.aloud():
         _attention(
             (given["query"], given["key"], given["value"]),
             given["num_head"],
@@ -66,14 +65,14 @@ def _native_attention(tracker: Tracker, function: Any, arguments: Any, keywords:
     return result
 
 
-def _native_layer(tracker: Tracker, function: Any, arguments: Any, keywords: Any) -> Any:
+def _native_layer(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
     result = function(*arguments, **keywords)
     given = _named(function, arguments, keywords)
     source = given["src"]
     if source.is_nested:
-        tracker.miss("_transformer_encoder_layer_fwd", "nested")
+        hearing.miss("_transformer_encoder_layer_fwd", "nested")
         return result
-    with tracker:
+    with hearing.aloud():
         if given["norm_first"]:
             weight, bias = given["norm_weight_1"], given["norm_bias_1"]
             source = F.layer_norm(source, weight.shape, weight, bias, given["eps"])
@@ -90,4 +89,4 @@ COMPUTED: dict[str, Callable[..., Any]] = {
     "_native_multi_head_attention": _native_attention,
     "_transformer_encoder_layer_fwd": _native_layer,
 }
-"""by operator, what computes it and lets the tracker hear what it is made of"""
+"""by operator, what computes it and lets the hearing hear what it is made of"""

@@ -60,10 +60,10 @@ def record(
     ):
         tracker = Tracker(network, keeper)
         for tensor in tensors_of((list(inputs), dict(named or {}))):
-            tracker.graph.give(tensor)
+            tracker.heard.graph.give(tensor)
         with PlainPaths(), tracker:
             output = network(*inputs, **(named or {}))
-    return Recording(output, tuple(tracker.events), tuple(tracker.missed))
+    return Recording(output, tuple(tracker.heard.events), tuple(tracker.heard.missed))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,9 +12,7 @@ from torch.nn import functional as F
 
 from models.affinities.sampled import SampledAffinity
 from vizattn.foreign.events import Sampled, apart, roughness
-
-if TYPE_CHECKING:
-    from vizattn.foreign.tracker import Tracker
+from vizattn.foreign.hearing import Hearing
 
 _NAMES = (
     "input",
@@ -36,12 +34,12 @@ _NEAREST, _BORDER, _REFLECTION = 1, 1, 2
 """torch's numbers for ways to interpolate and for what lies beyond the border"""
 
 
-def _deformed(tracker: Tracker, call: Any, result: Tensor) -> None:
+def _deformed(hearing: Hearing, call: Any, result: Tensor) -> None:
     """Hear torchvision's deformable convolution: Dai et al. 2017, Zhu et al. 2019 with its mask."""
     given = dict(zip(_NAMES, call[1], strict=False)) | dict(call[2])
     source = given["input"]
     if source.shape[0] != 1:
-        tracker.miss("deform_conv2d", "several_pictures")
+        hearing.miss("deform_conv2d", "several_pictures")
         return
     kernel = tuple(given["weight"].shape[2:])
     groups = given["offset_groups"]
@@ -58,7 +56,7 @@ def _deformed(tracker: Tracker, call: Any, result: Tensor) -> None:
         if group == 0:
             again = _convolved(given, points, weights, result)
         _note(
-            tracker,
+            hearing,
             weights[:, group : group + 1],
             own,
             tuple(source.shape[2:]),
@@ -113,13 +111,13 @@ def _convolved(given: dict[str, Any], points: Tensor, weights: Tensor, result: T
     return out.reshape(result.shape)
 
 
-def _grid_sampled(tracker: Tracker, call: Any, result: Tensor) -> None:
+def _grid_sampled(hearing: Hearing, call: Any, result: Tensor) -> None:
     """Hear ``grid_sample`` of maps: Jaderberg et al. 2015, eq. 3 and 5."""
     source, grid, way, beyond, corners = call[1][:5]
     if source.shape[0] != 1 or source.dim() != 4:
-        tracker.miss("grid_sample", "several_pictures")
+        hearing.miss("grid_sample", "several_pictures")
         return
-    if not tracker.graph.active(grid) or way > _NEAREST:
+    if not hearing.graph.active(grid) or way > _NEAREST:
         return
     size = tuple(source.shape[2:])
     points = _grid_points(grid, size, beyond, corners).flatten(1, 2)
@@ -131,7 +129,7 @@ def _grid_sampled(tracker: Tracker, call: Any, result: Tensor) -> None:
     again = affinity.aggregate(value)[:, 0].transpose(1, 2).reshape(result.shape)
     queries = tuple(result.shape[2:])
     pair = (again, result)
-    _note(tracker, weights, points[:, None], size, queries, source, pair, "x(p)")
+    _note(hearing, weights, points[:, None], size, queries, source, pair, "x(p)")
 
 
 def _grid_points(
@@ -153,7 +151,7 @@ def _grid_points(
 
 
 def _note(
-    tracker: Tracker,
+    hearing: Hearing,
     weights: Tensor,
     points: Tensor,
     size: tuple[int, ...],
@@ -162,9 +160,9 @@ def _note(
     pair: tuple[Tensor, Tensor],
     recipe: str,
 ) -> None:
-    path, module = tracker.where()
-    keep, settle = tracker.keeper.keep, tracker.keeper.settle
-    tracker.events.append(
+    path, module = hearing.where()
+    keep, settle = hearing.keeper.keep, hearing.keeper.settle
+    hearing.events.append(
         Sampled(
             path=path,
             module=module,
@@ -172,7 +170,7 @@ def _note(
             points=settle(keep(points.to(weights.dtype))),
             size=(size[0], size[1]),
             queries=(queries[0], queries[1]),
-            source=tracker.graph.node(source),
+            source=hearing.graph.node(source),
             worst=apart(*pair),
             rough=roughness(pair[1]),
             recipe=recipe,
@@ -180,7 +178,7 @@ def _note(
     )
 
 
-HEARD: dict[str, Callable[[Tracker, Any, Any], None]] = {
+HEARD: dict[str, Callable[[Hearing, Any, Any], None]] = {
     "deform_conv2d": _deformed,
     "grid_sampler": _grid_sampled,
     "grid_sampler_2d": _grid_sampled,

@@ -7,26 +7,21 @@ compiled extensions too. The mode belongs to this thread; nothing is attached to
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
 from typing import Any
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from vizattn.foreign import attending, gating, native, sampling
-from vizattn.foreign.events import Event, Missed
-from vizattn.foreign.graph import Graph, address, tensors_of
+from vizattn.foreign.graph import address, tensors_of
+from vizattn.foreign.hearing import Hearing
 from vizattn.foreign.keeping import Keeper
 from vizattn.foreign.marks import marked
 from vizattn.foreign.operators import operator
 from vizattn.foreign.scores import Scores
 from vizattn.foreign.steps import followed
 
-_CALLS = ("_call_impl", "_wrapped_call_impl")
-"""the frames in which torch calls a module; they hold no tensor that is not alive anyway"""
 _LIBRARIES = {"aten", "prim", "prims", "torchvision", "profiler", "inductor", "quantized"}
 
 
@@ -38,7 +33,7 @@ class PlainPaths(TorchFunctionMode):
 
 
 class Tracker(TorchDispatchMode):
-    """What happens in one forward pass of a network; read ``events`` and ``missed`` after it.
+    """What happens in one forward pass of a network; read ``heard`` after it.
 
     Args:
         network: whose modules events are called after.
@@ -47,42 +42,21 @@ class Tracker(TorchDispatchMode):
 
     def __init__(self, network: nn.Module, keeper: Keeper) -> None:
         super().__init__()
-        self.graph = Graph()
-        self.keeper = keeper
-        self.events: list[Event] = []
-        self.missed: list[Missed] = []
-        self.scores = WeakTensorKeyDictionary()
-        self.marks = WeakTensorKeyDictionary()
-        self.loose: dict[int, Missed] = {}
-        self._paths = {id(module): path for path, module in network.named_modules()}
-
-    def where(self) -> tuple[str, str]:
-        """Return path and class of the innermost module of the network that is being called."""
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_name in _CALLS:
-                module = frame.f_locals.get("self")
-                path = self._paths.get(id(module))
-                if path is not None:
-                    return path, type(module).__name__
-            frame = frame.f_back
-        return "", ""
-
-    def miss(self, what: str, reason: str) -> None:
-        """Note something that looks like attention and is not captured."""
-        found = Missed(self.where()[0], what, reason)
-        if found not in self.missed:
-            self.missed.append(found)
+        self.heard = Hearing(network, keeper, lambda: self)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         about = operator(func)
-        prepared = gating.prepare(self, about, args) if about.name in gating.PRODUCTS else None
+        prepared = (
+            gating.prepare(self.heard, about, args) if about.name in gating.PRODUCTS else None
+        )
         for position in about.written:
             if position < len(args) and isinstance(args[position], Tensor):
-                self.keeper.before_writing(args[position])
+                self.heard.keeper.before_writing(args[position])
         compute = native.COMPUTED.get(about.name)
-        result = func(*args, **kwargs) if compute is None else compute(self, func, args, kwargs)
+        result = (
+            func(*args, **kwargs) if compute is None else compute(self.heard, func, args, kwargs)
+        )
         self._hear(about.name, (func, args, kwargs), result, prepared)
         return result
 
@@ -90,47 +64,47 @@ class Tracker(TorchDispatchMode):
         func, args, kwargs = call
         about = operator(func)
         if about.library not in _LIBRARIES and tensors_of(result):
-            self.miss(f"{about.library}::{about.name}", "custom_operator")
+            self.heard.miss(f"{about.library}::{about.name}", "custom_operator")
         handled = False
         if name in attending.HEARD:
-            handled = attending.HEARD[name](self, call, result)
+            handled = attending.HEARD[name](self.heard, call, result)
         elif name in sampling.HEARD:
-            sampling.HEARD[name](self, call, result)
+            sampling.HEARD[name](self.heard, call, result)
         elif prepared is not None:
-            handled = gating.hear(self, call, result, prepared)
+            handled = gating.hear(self.heard, call, result, prepared)
         scores = None if handled else self._followed(call, result)
-        mark = None if handled else marked(self, call, result)
-        self.graph.record(func, args, kwargs, result)
+        mark = None if handled else marked(self.heard, call, result)
+        self.heard.graph.record(func, args, kwargs, result)
         for position in about.written:
             self._forget(args[position] if position < len(args) else None)
         for each in tensors_of(result):
             if scores and each in scores:
-                self.scores[each] = scores[each]
+                self.heard.scores[each] = scores[each]
             if mark is not None:
-                self.marks[each] = mark
+                self.heard.marks[each] = mark
 
     def _forget(self, target: Any) -> None:
         """Stop following what shares memory with a tensor that was written into."""
         if not isinstance(target, Tensor):
             return
         where = address(target)
-        for known in (self.scores, self.marks):
+        for known in (self.heard.scores, self.heard.marks):
             for each in [each for each in known if address(each) == where]:
                 del known[each]
 
     def _followed(self, call: Any, result: Any) -> dict[Tensor, Scores] | None:
         """Return the scores of what an operator makes of a tensor of scores."""
-        if not len(self.scores):
+        if not len(self.heard.scores):
             return None
         for itself in tensors_of(call[1:]):
-            scores = self.scores.get(itself)
+            scores = self.heard.scores.get(itself)
             if scores is None:
                 continue
             several = isinstance(result, (list, tuple))
             found = {}
             for index, each in enumerate(tensors_of(result)):
                 part = index if several else None
-                after = followed(scores, itself, call, each, part, self.keeper)
+                after = followed(scores, itself, call, each, part, self.heard.keeper)
                 if after is not None and after.stage.shape == tuple(each.shape):
                     found[each] = after
             return found
