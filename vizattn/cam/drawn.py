@@ -6,13 +6,23 @@ import numpy as np
 
 from vizattn.analysis import Analysis
 from vizattn.cam.class_map import ClassMap, name_of_class
+from vizattn.drawables import (
+    FIXED_UNIFORM,
+    Drawable,
+    Heat,
+    Label,
+    Scale,
+    Selection,
+    drawables,
+)
 from vizattn.export import _arrays, grid_array
 from vizattn.numbers import number, percent
+from vizattn.statistics import row_numbers, spread
 from vizattn.texts import text
-from vizattn.views import FIXED_UNIFORM, Drawable, Heat, Label, Scale, Selection, _drawables
-from vizattn.words import _region, _sentences, row_numbers, spread
+from vizattn.words import _region, _sentences
 
 NEARLY_EVEN = 0.97
+"""a map whose entropy is above this share of the largest possible one points nowhere"""
 
 
 def fixed_end(captured: ClassMap) -> float:
@@ -33,7 +43,7 @@ def scale_label(captured: ClassMap, scale: Scale) -> Label:
     return Label("trust.cam.fixed", {"times": times, "value": number(fixed_end(captured))})
 
 
-@_drawables.register
+@drawables.register
 def _(
     captured: ClassMap, analysis: Analysis, selection: Selection, scale: Scale
 ) -> tuple[Drawable, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vizattn.cam.class_map import Layer
 from vizattn.cam.layouts import Layout, layout_of
 from vizattn.cam.targets import Target, scores_of, target_of
-from vizattn.capture import recording
+from vizattn.passes import recording
 from vizattn.texts import Refused
 
 _LATEST = 48
