@@ -15,8 +15,8 @@ from models.mechanisms.csca import CrossModalAttention
 from models.mechanisms.csca import ModalityGate as GateBlock
 from tests.networks_for_tests import small_network
 from vizattn.attention import ModalityGate, PlaceAffinity
-from vizattn.capture import Firing, run
 from vizattn.geometry import Framing
+from vizattn.passes import Firing, run
 from vizattn.truth import captured
 
 FRAMING = Framing((256, 170), (128, 85), (0, 0), (128, 85))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.hosts.crowd import CrowdCounter, PlainAddition, without_norms
 from models.mechanism import Kind, blocks_of
 from models.mechanisms.csca import CSCANetwork
-from vizattn.capture import run
+from vizattn.passes import run
 
 SIZES = ((32, 32), (64, 80), (97, 70), (130, 33))
 RATIO = 0.03125

@@ -28,13 +28,13 @@ from tests.rows_of_forms import row
 from tests.test_mechanisms import CHANNELS, VARIANTS, built
 from vizattn.analysis import Analysis, Classification
 from vizattn.attention import Captured, PlaceAffinity
-from vizattn.capture import run
 from vizattn.export import save_all, save_arrays
 from vizattn.facts import summary
 from vizattn.geometry import Framing, lift
 from vizattn.intake import read_picture
 from vizattn.labels import shape_label, site_label
 from vizattn.networks import Network
+from vizattn.passes import run
 from vizattn.readings import READERS
 from vizattn.texts import LANGUAGES
 from vizattn.truth import sites_of

@@ -15,7 +15,7 @@ from models.mechanisms.condconv import ExpertConvolution
 from models.mechanisms.fca import MultiSpectralAttention
 from models.mechanisms.rga import ChannelRelationGate, SpatialRelationGate
 from tests.networks_for_tests import small_network
-from vizattn.capture import run
+from vizattn.passes import run
 
 SIZES = ((64, 64), (65, 97), (130, 70), (96, 128))
 ONE_SIDED = {"apcnet", "carafe", "dgmn", "lrnet", "psanet", "san", "sasa"}

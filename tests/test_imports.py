@@ -29,7 +29,7 @@ ORDER = (
     "vizattn.features",
     "vizattn.labels",
     "vizattn.networks",
-    "vizattn.capture",
+    "vizattn.passes",
     "vizattn.measures",
     "vizattn.placing",
     "vizattn.readings",

@@ -17,9 +17,9 @@ from tests.test_capture import hooks
 from vizattn.__main__ import main
 from vizattn.analysis import Analysis, Segmentation, UnknownSite, look, prepare
 from vizattn.attention import PlaceAffinity, SpatialGate
-from vizattn.capture import lock_of
 from vizattn.geometry import Framing, Grid
 from vizattn.networks import Library, Network
+from vizattn.passes import lock_of
 from vizattn.seen import Seen
 from vizattn.surgery.difference import Difference
 from vizattn.surgery.operating import operate

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from vizattn.seen import Seen as Seen
     from vizattn.seen import look as look
     from vizattn.seen import look_all as look_all
+    from vizattn.strangers import SeenStranger as SeenStranger
+    from vizattn.strangers import capture as capture
     from vizattn.texts import Refused as Refused
     from vizattn.trials.trying import Effort as Effort
     from vizattn.trials.trying import trust as trust
@@ -57,6 +59,7 @@ _HOMES = {
     "networks": ("Library", "Network"),
     "render": ("Style", "overlay"),
     "seen": ("Seen", "look", "look_all"),
+    "strangers": ("SeenStranger", "capture"),
     "texts": ("Refused",),
     "trials.trying": ("Effort", "trust"),
     "views": ("Scale", "Selection", "view"),

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from models.weights import Card
 from vizattn.attention import Captured, PlaceAffinity
-from vizattn.capture import run
 from vizattn.foreign.events import Missed
 from vizattn.foreign.keeping import MEMORY_LIMIT
 from vizattn.foreign.looking import look_at
@@ -28,6 +27,7 @@ from vizattn.foreign.stranger import Stranger
 from vizattn.geometry import Framing, Point
 from vizattn.intake import Note, Picture, read_picture
 from vizattn.networks import Library, Network
+from vizattn.passes import run
 from vizattn.texts import Refused
 from vizattn.truth import sites_of
 
@@ -184,7 +184,7 @@ def look(
     Args:
         source: path, bytes, file, PIL image or array (see ``read_picture``).
         model: name of a bundled network, or a loaded one.
-        changed: changes the network meanwhile; see ``vizattn.capture.recording``.
+        changed: changes the network meanwhile; see ``vizattn.passes.recording``.
 
     Raises:
         Refused: with one clear sentence, if the picture or the network cannot be used.

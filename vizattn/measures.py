@@ -14,8 +14,8 @@ from torch import Tensor
 from models.affinity import PairwiseAffinity, RowwiseAffinity
 from models.mechanism import Claim, Kind
 from vizattn.attention import Check
-from vizattn.capture import Firing, Heard
 from vizattn.geometry import Framing, Grid
+from vizattn.passes import Firing, Heard
 
 CLAIM_LIMIT = 1e-4
 """how far a row sum may be from 1, or a value outside its range"""

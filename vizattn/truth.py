@@ -20,7 +20,6 @@ from models.affinity import PairwiseAffinity
 from models.mechanism import Claim
 from models.structure import Passes
 from vizattn.attention import Captured, Maps, PlaceAffinity
-from vizattn.capture import Firing, structure
 from vizattn.features import Table
 from vizattn.geometry import Framing
 from vizattn.measures import (
@@ -35,6 +34,7 @@ from vizattn.measures import (
     one_of,
     rows_claim,
 )
+from vizattn.passes import Firing, structure
 from vizattn.placing import grid_of, keys_of
 from vizattn.readings import maps_of, placed_rows, read
 

@@ -12,9 +12,9 @@ from torch.profiler import kineto_available
 
 from models import weights
 from vizattn.benchmarks.measure import Measure, alternate, ratio, skipped
-from vizattn.capture import run
 from vizattn.geometry import Framing
 from vizattn.memory import peak_bytes
+from vizattn.passes import run
 from vizattn.truth import captured
 
 TIME_TARGET = 1.05

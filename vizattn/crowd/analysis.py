@@ -15,13 +15,13 @@ from jaxtyping import Float
 from models.hosts.crowd import DENSITY_STRIDE, CrowdCounter
 from vizattn.analysis import Looked, OtherTask, UnknownSite, default_library
 from vizattn.attention import Captured, ModalityGate
-from vizattn.capture import run
 from vizattn.crowd.areas import Polygon, cell_edges, coverage, own_cells, shares
 from vizattn.crowd.changes import AS_IT_IS, SENSES, STAGES, Changes
 from vizattn.crowd.pair import Pair, read_pair
 from vizattn.crowd.peaks import Peak, peaks_of
 from vizattn.geometry import Framing, Grid, Size
 from vizattn.networks import COUNTS, Library, Network
+from vizattn.passes import run
 from vizattn.registration import Registration
 from vizattn.truth import captured
 

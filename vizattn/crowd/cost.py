@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.mechanisms.csca import CrossModalAttention
-from vizattn.capture import Firing, run
 from vizattn.crowd.analysis import CrowdAnalysis, stage_of, switched_off
 from vizattn.memory import peak_bytes
+from vizattn.passes import Firing, run
 
 MOST_BYTES = 2**30
 """a way that would need more than this is not measured"""

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from models.mechanism import Kind
-from vizattn.capture import run
 from vizattn.crowd.analysis import counter, switched_off, trusts_of
 from vizattn.crowd.changes import AS_IT_IS, Changes
 from vizattn.crowd.pair import Pair
 from vizattn.networks import Network
+from vizattn.passes import run
 from vizattn.truth import captured
 
 KNOBS: Mapping[str, Callable[[Changes, float], Changes]] = {

@@ -91,7 +91,7 @@ def look_at(
         named: what it is given by name.
         grid: rows and columns of its tokens, for all sites or by site, where a person knows.
         limit: bytes that are kept in memory; what is more goes to a temporary file.
-        changed: changes the network meanwhile; see ``vizattn.capture.recording``.
+        changed: changes the network meanwhile; see ``vizattn.passes.recording``.
     """
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     recording = record(network, given, named, limit, changed)

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vizattn.capture import lock_of
 from vizattn.foreign.events import Event, Missed
 from vizattn.foreign.graph import tensors_of
 from vizattn.foreign.keeping import MEMORY_LIMIT, Keeper
 from vizattn.foreign.tracker import PlainPaths, Tracker
+from vizattn.passes import lock_of
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def replaced(
 ) -> Iterator[None]:
     """Replace what passes the taps of some sites until the block of code is left.
 
-    The network must be one's own meanwhile: pass this to ``vizattn.capture.run`` as ``changed``.
+    The network must be one's own meanwhile: pass this to ``vizattn.passes.run`` as ``changed``.
 
     Args:
         network: whose blocks they are.

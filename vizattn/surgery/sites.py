@@ -10,9 +10,9 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from models.mechanism import AttentionBlock, Kind
-from vizattn.capture import Firing
 from vizattn.geometry import Framing, Grid
 from vizattn.measures import One
+from vizattn.passes import Firing
 from vizattn.placing import grid_of, keys_of
 from vizattn.texts import Refused
 

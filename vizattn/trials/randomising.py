@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vizattn.capture import lock_of, recording
+from vizattn.passes import lock_of, recording
 
 
 def cascade(

@@ -15,7 +15,7 @@ from models.affinity import PairwiseAffinity
 from models.mechanism import AttentionBlock, blocks_of
 from models.mechanisms.se import SqueezeExcitation
 from tests.networks_for_tests import small_network
-from vizattn.capture import Firing, lock_of, recording, run
+from vizattn.passes import Firing, lock_of, recording, run
 
 NETWORKS = (
     ("classify", "se"),
