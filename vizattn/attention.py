@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from models.affinities.forms import Form, form_of
+from models.affinities.forms import LISTED, Form, SparseForm, form_of
+from models.affinities.pooled import PooledAffinity
 from models.affinity import Factors, PairwiseAffinity
 from models.mechanism import Claim, Kind
 from vizattn.geometry import Grid
@@ -48,6 +49,7 @@ class Rows:
         batch, self.heads, self.queries, self.keys = affinity.shape
         if batch != 1:
             raise ValueError(f"expected the affinity of one picture, received a batch of {batch}")
+        self._form: Form | None = None
 
     def row(self, query: int) -> Float[np.ndarray, "head key"]:
         """Return one row of every head in O(N d); raises ValueError for an unknown query."""
@@ -64,8 +66,30 @@ class Rows:
 
     def form(self) -> Form:
         """Return what another program computes rows from."""
-        with torch.inference_mode():
-            return form_of(self._affinity)
+        if self._form is None:
+            with torch.inference_mode():
+                self._form = form_of(self._affinity)
+        return self._form
+
+    def heard(self, query: int, head: int | None = None) -> frozenset[int] | None:
+        """Return the keys that a query can hear at all, or None where these are all.
+
+        Args:
+            query: which query.
+            head: of one head; of all of them by default.
+        """
+        form = self.form() if isinstance(self._affinity, LISTED) else None
+        if not isinstance(form, SparseForm) or form.regions is not None:
+            return None
+        lists = form.keys if head is None or len(form.keys) == 1 else form.keys[head : head + 1]
+        found = frozenset(lists[:, query].ravel().tolist()) - {-1}
+        return found if len(found) < self.keys else None
+
+    def over_areas(self) -> Rows | None:
+        """Return the rows over what keys stand for, where these are areas of several places."""
+        of = self._affinity
+        areas = of.anchors if isinstance(of, PooledAffinity) else None
+        return None if areas is None or areas.shape[3] >= self.keys else Rows(areas)
 
     def factors(self) -> Factors | None:
         """Return the factors that a browser computes rows from; none where a matrix is stored."""
@@ -148,7 +172,7 @@ class Maps:
     @property
     def strongest(self) -> int:
         """Return which map differs most from place to place."""
-        return int(self.values.reshape(len(self.values), -1).std(axis=1).argmax())
+        return int(np.ptp(self.values.reshape(len(self.values), -1), axis=1).argmax())
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,10 @@ def _maps_of(captured: FeatureMaps | ModalityGate) -> Maps:
 
 def is_mean(captured: FeatureMaps | ModalityGate, selection: Selection) -> bool:
     """Return whether the mean over channels is shown: of feature gates, unless one is chosen."""
-    return captured.kind is Kind.FEATURE_GATE and selection.channel is None
+    several = (
+        len(captured.values if isinstance(captured, ModalityGate) else captured.maps.values) > 1
+    )
+    return several and captured.kind is Kind.FEATURE_GATE and selection.channel is None
 
 
 @completed.register(FeatureMaps)
@@ -121,8 +124,7 @@ def _(captured: FeatureMaps | ModalityGate, analysis: Analysis, selection: Selec
     maps = _maps_of(captured)
     if is_mean(captured, selection):
         return selection
-    spreads = maps.values.reshape(len(maps.values), -1).std(axis=1)
-    return with_channel(selection, spreads)
+    return with_channel(selection, np.ptp(maps.values.reshape(len(maps.values), -1), axis=1))
 
 
 @drawables.register(FeatureMaps)
@@ -163,16 +165,23 @@ def _existing(captured: EdgeGate, selection: Selection) -> Selection:
     return with_channel(selection, captured.values.mean(axis=1))
 
 
+def which_channel(captured: EdgeGate, selection: Selection) -> Label:
+    """Return which channel's gate is shown: one, or the mean over all of them."""
+    if selection.channel is not None:
+        return Label("canvas.top.channel", {"channel": selection.channel})
+    count = len(captured.values)
+    return Label("canvas.maps.mean", {"count": count}) if count > 1 else Label("canvas.edges.all")
+
+
 @drawables.register
 def _(
     captured: EdgeGate, analysis: Analysis, selection: Selection, scale: Scale
 ) -> tuple[Drawable, ...]:
     cells = np.ascontiguousarray(captured.over_cells(selection.channel))
     low, high, signed, label = mapped(cells, captured.values, captured.claim, scale)
-    which: Label = Label("kinds.all_channels")
-    if selection.channel is not None:
-        which = ThingLabel(None, "channel", selection.channel)
-    title = Label(f"kinds.figure.edge_{captured.axis}", {"which": which})
+    title = Label(
+        f"kinds.figure.edge_{captured.axis}", {"which": which_channel(captured, selection)}
+    )
     marker = marked(captured.grid, analysis, selection)
     heat = Heat(cells, captured.grid, low, high, signed, marker, title, label)
     line = cells[:, 0] if captured.axis == "height" else cells[0]

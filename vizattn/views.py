@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from models.affinities.forms import ProductForm
 from models.mechanism import Claim
 from vizattn.analysis import Analysis
 from vizattn.attention import (
@@ -166,8 +167,8 @@ def _(
     high, label = _row_scale(captured, values, scale)
     signed = captured.claim is Claim.SIGNED
     uniform = None
-    if captured.claim is Claim.SIMPLEX:
-        count = captured.rows.keys if captured.extra else values.size
+    count = _even_keys(captured, analysis, selection, values.size)
+    if captured.claim is Claim.SIMPLEX and count:
         uniform = 1 / count
         even = Label("canvas.bar.uniform", {"count": count, "value": number(uniform, 2)})
         label = Label("figure.scale_and_uniform", {"scale": label, "uniform": even})
@@ -187,6 +188,21 @@ def _(
     return row, shown_map(captured.maps, captured.maps.strongest, Claim.SIGNED, scale)
 
 
+def _even_keys(
+    captured: PlaceAffinity, analysis: Analysis, selection: Selection, cells: int
+) -> int:
+    """Return over how many keys an even row would lie; 0 where keys are areas of several sizes."""
+    if captured.rows.over_areas() is not None:
+        return 0
+    if captured.extra:
+        return captured.rows.keys
+    if captured.bands > 1:
+        return cells
+    query = captured.token_of(analysis.query_at(_place(selection), captured.site))
+    heard = captured.rows.heard(query, selection.head)
+    return cells if heard is None else len(heard)
+
+
 def _row_scale(
     captured: PlaceAffinity, row: Float[np.ndarray, "row column"], scale: Scale
 ) -> tuple[float, Label]:
@@ -194,9 +210,10 @@ def _row_scale(
     if scale is Scale.ROW_MAXIMUM:
         highest = float(np.abs(row).max())
         signed = captured.claim is Claim.SIGNED
-        key = "canvas.bar.row_signed" if signed else "canvas.bar.row"
+        kind = "row" if captured.rows.over_areas() is None else "area"
+        key = f"canvas.bar.{kind}_signed" if signed else f"canvas.bar.{kind}"
         return end(highest), Label(key, {"value": number(highest)})
-    if captured.claim is Claim.SIMPLEX:
+    if captured.claim is Claim.SIMPLEX and isinstance(captured.rows.form(), ProductForm):
         high = min(1.0, FIXED_UNIFORM / row.size)
         said = {"times": FIXED_UNIFORM, "value": number(high)}
         return high, Label("canvas.bar.fixed_uniform", said)

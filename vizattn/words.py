@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 
 import numpy as np
+from jaxtyping import Float
 
 from models.mechanism import Claim
 from vizattn.analysis import Analysis
@@ -24,7 +25,7 @@ from vizattn.attention import (
     PlaceAffinity,
     SpatialGate,
 )
-from vizattn.feature_views import ThingLabel, is_mean, of_senses
+from vizattn.feature_views import ThingLabel, is_mean, of_senses, which_channel
 from vizattn.features import EdgeGate, FeatureMaps, Table, Weights
 from vizattn.geometry import Grid
 from vizattn.labels import one_of, token_label
@@ -69,49 +70,50 @@ def _sentences(
 def _(
     captured: PlaceAffinity, analysis: Analysis, selection: Selection, language: str
 ) -> list[str]:
-    row = place_row(captured, analysis, selection)
-    keys = _keys(captured, analysis, selection)
-    numbers = row_numbers(keys)
+    weights, heard = _weights(captured, analysis, selection)
+    numbers = row_numbers(weights)
     if numbers.effective == 0:
         return [text(language, "canvas.sentence.zero")]
+    row = place_row(captured, analysis, selection)
     lies = spread(row, captured.key_grid, analysis.framing)
-    token = selection.token
-    asked = (
-        _distance(captured, analysis, selection, lies, language)
-        if token is None
-        else text(language, "canvas.sentence.token_row", token=token_label(language, token))
-    )
     beside = [
         text(language, "canvas.sentence.token", token=token_label(language, name), weight=weight)
-        for name, weight in zip(captured.extra, (number(w, 2) for w in keys), strict=False)
+        for name, weight in zip(captured.extra, (number(w, 2) for w in weights), strict=False)
     ]
-    return [
-        *([] if token is None else [asked]),
-        *beside,
-        _where(numbers, lies, language),
-        *([asked] if token is None else []),
-        _concentration(numbers, keys.size, "canvas.sentence.half", language),
-        *_signs(captured, keys, language),
-    ]
+    where = _where(numbers, heard, len(weights), lies, language)
+    areas = captured.rows.over_areas() is not None
+    half = "canvas.sentence.half_areas" if areas else "canvas.sentence.half"
+    total = len(weights) if heard is None else heard
+    ends = [_concentration(numbers, total, half, language), *_signs(captured, weights, language)]
+    if selection.token is None:
+        return [*beside, where, _distance(captured, analysis, selection, lies, language), *ends]
+    token = token_label(language, selection.token)
+    return [text(language, "canvas.sentence.token_row", token=token), *beside, where, *ends]
 
 
-def _keys(captured: PlaceAffinity, analysis: Analysis, selection: Selection) -> np.ndarray:
-    """Return the selected row over the cells, after what it gives to tokens that are no places."""
-    cells = place_row(captured, analysis, selection).ravel()
-    if not captured.extra:
-        return cells
+def _weights(
+    captured: PlaceAffinity, analysis: Analysis, selection: Selection
+) -> tuple[Float[np.ndarray, " key"], int | None]:
+    """Return the selected row over its keys, and how many places it can hear if not all."""
     if selection.token is None:
         query = captured.token_of(analysis.query_at(selection.at or (0, 0), captured.site))
     else:
         query = captured.extra.index(selection.token)
-    rows = captured.rows.row(query)[:, : len(captured.extra)]
-    beside = rows.mean(axis=0) if selection.head is None else rows[selection.head]
-    return np.concatenate([beside, cells])
+    areas = captured.rows.over_areas()
+    rows = (captured.rows if areas is None else areas).row(query)
+    weights = rows.mean(axis=0) if selection.head is None else rows[selection.head]
+    heard = None if captured.bands > 1 else captured.rows.heard(query, selection.head)
+    if heard is None:
+        return weights, None
+    return weights, sum(key >= len(captured.extra) for key in heard)
 
 
-def _where(numbers: RowNumbers, lies: Spread, language: str) -> str:
-    if numbers.evenness > NEARLY_EVEN:
-        return text(language, "canvas.sentence.even", share=percent(numbers.evenness))
+def _where(numbers: RowNumbers, heard: int | None, keys: int, lies: Spread, language: str) -> str:
+    most = math.log(keys if heard is None else heard)
+    evenness = numbers.entropy / most if most > 0 else 0.0
+    if evenness > NEARLY_EVEN:
+        even = "canvas.sentence.even" if heard is None else "canvas.sentence.even_heard"
+        return text(language, even, share=percent(evenness), count=heard)
     best = int(lies.shares.argmax())
     share = percent(float(lies.shares.flat[best]))
     return text(language, "canvas.sentence.where", region=_region(language, best), share=share)
@@ -220,9 +222,7 @@ def _map(values: np.ndarray, grid: Grid, name: str, analysis: Analysis, language
 def _(captured: EdgeGate, analysis: Analysis, selection: Selection, language: str) -> list[str]:
     cells = captured.over_cells(selection.channel)
     line = cells[:, 0] if captured.axis == "height" else cells[0]
-    name = text(language, "canvas.edges.all")
-    if selection.channel is not None:
-        name = one_of(language, "channel", selection.channel)
+    name = which_channel(captured, selection).text(language)
     most, least = int(line.argmax()), int(line.argmin())
     at = {"most": percent((most + 0.5) / len(line)), "least": percent((least + 0.5) / len(line))}
     at |= {"high": number(line[most], 2), "low": number(line[least], 2)}

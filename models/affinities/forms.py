@@ -80,6 +80,14 @@ class ComposedForm:
 
 
 Form = ProductForm | SparseForm | ComposedForm
+LISTED = (
+    CrissCrossAffinity,
+    GroupedAffinity,
+    PartitionAffinity,
+    SampledAffinity,
+    WindowAffinity,
+)
+"""affinities whose queries hear a few keys, which their forms list"""
 
 
 @singledispatch
