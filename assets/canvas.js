@@ -36,7 +36,7 @@ class Instrument {
 
   /** Sizes, the theme and the keys of the whole page. */
   watch() {
-    this.resizing = new ResizeObserver(() => this.draw());
+    this.resizing = new ResizeObserver(() => { this.desk.bar.resized(); this.draw(); });
     for (const one of this.desk.sized) this.resizing.observe(one);
     this.themed = new MutationObserver(() => { this.draw(); this.settle(); });
     for (const one of [document.documentElement, document.body]) {
@@ -254,6 +254,7 @@ class Instrument {
     this.settle.cancel();
     if (!this.payload) return;
     this.desk.drawSettled(this.site, this.state, this.say, (path) => this.siteAt(path));
+    this.desk.root.dispatchEvent(new CustomEvent("vizattn:shown", { bubbles: true }));
   }
 
   /** Sites are opened when they are first needed, and kept. */

@@ -6,8 +6,8 @@ import base64
 import io
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -42,9 +42,9 @@ window.ready = true;
 
 def encoded(values: np.ndarray) -> str:
     """Return an array as base64 of little-endian float32; uint8 and int32 stay what they are."""
-    kinds = {np.dtype(np.uint8): np.dtype(np.uint8), np.dtype(np.int32): np.dtype("<i4")}
-    kind = kinds.get(values.dtype, np.dtype("<f4"))
-    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+    kept = values.dtype in (np.dtype(np.uint8), np.dtype("<i4"))
+    numbers = np.ascontiguousarray(values if kept else values.astype("<f4"))
+    return base64.b64encode(numbers.tobytes()).decode()
 
 
 def picture_of(pixels: np.ndarray) -> Payload:
@@ -246,3 +246,60 @@ def served(payload: Payload | None, language: str = "en") -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def running(chromium: str) -> Iterator[Any]:
+    """Run a browser while the block of code does."""
+    from playwright import sync_api
+
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def doors(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open bare pages that show a payload; a problem in any of them is an error at the end."""
+    problems: list[str] = []
+    with ExitStack() as stack:
+
+        def enter(payload: Payload | None, language: str = "en", **options: Any) -> Any:
+            address = stack.enter_context(served(payload, language))
+            context = browser.new_context(**{"viewport": {"width": 860, "height": 560}} | options)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+            page.goto(address)
+            page.wait_for_function("window.ready")
+            settle(page)
+            return page
+
+        yield enter
+    if problems:
+        raise AssertionError(problems)
+
+
+def settle(page: Any) -> None:
+    """Wait until the next frame has been drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
+
+
+def point_at(page: Any, x: float, y: float, payload: Payload, click: bool = False) -> None:
+    """Point at (or click) a place given in original pixels."""
+    box = page.locator(".va-frame").bounding_box()
+    width, height = payload["picture"]["width"], payload["picture"]["height"]
+    at = box["x"] + box["width"] * x / width, box["y"] + box["height"] * y / height
+    (page.mouse.click if click else page.mouse.move)(*at)
+    settle(page)
+
+
+def picture(height: int = 96, width: int = 128) -> np.ndarray:
+    """Return a picture (height, width, 3) with some structure."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], -1).astype(np.uint8)

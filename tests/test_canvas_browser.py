@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import gradio as gr
@@ -15,13 +14,17 @@ import pytest
 
 from tests.canvas_page import (
     Payload,
+    doors,
     gate_site,
     grid_of,
     map_site,
     matrix_site,
     payload_of,
+    picture,
     place_site,
-    served,
+    point_at,
+    running,
+    settle,
 )
 from vizattn.ui.canvas import (
     ASSETS,
@@ -34,7 +37,7 @@ from vizattn.ui.canvas import (
     waiting,
 )
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
 ROWS, COLUMNS, HEADS, DIM = 12, 16, 2, 10
@@ -44,46 +47,15 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield running
-        running.close()
+    with running(chromium) as browser:
+        yield browser
 
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Open]:
     """Open a bare page that shows a payload; a problem in the page fails the test."""
-    problems: list[str] = []
-    with ExitStack() as stack:
-
-        def enter(payload: Payload | None, language: str = "en", **options: Any) -> Any:
-            address = stack.enter_context(served(payload, language))
-            context = browser.new_context(**{"viewport": {"width": 860, "height": 560}} | options)
-            stack.callback(context.close)
-            page = context.new_page()
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-            page.goto(address)
-            page.wait_for_function("window.ready")
-            settle(page)
-            return page
-
+    with doors(browser) as enter:
         yield enter
-    assert problems == []
-
-
-def settle(page: Any) -> None:
-    """Wait until the next frame has been drawn."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
-
-
-def picture(height: int = 96, width: int = 128) -> np.ndarray:
-    """Return a picture (height, width, 3) with some structure."""
-    y, x = np.mgrid[:height, :width]
-    return np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], -1).astype(np.uint8)
 
 
 def factors(seed: int = 0, keys: int = ROWS * COLUMNS) -> tuple[np.ndarray, np.ndarray]:
@@ -133,15 +105,6 @@ def all_kinds_payload() -> Payload:
         ],
         picture(),
     )
-
-
-def point_at(page: Any, x: float, y: float, payload: Payload, click: bool = False) -> None:
-    """Point at (or click) a place given in original pixels."""
-    box = page.locator(".va-frame").bounding_box()
-    width, height = payload["picture"]["width"], payload["picture"]["height"]
-    at = box["x"] + box["width"] * x / width, box["y"] + box["height"] * y / height
-    (page.mouse.click if click else page.mouse.move)(*at)
-    settle(page)
 
 
 def row(page: Any) -> np.ndarray:

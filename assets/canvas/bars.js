@@ -61,6 +61,8 @@ export class Bars {
   /** view: {values, order, low, high, shown, pinned, names, caption, label} */
   show(view) {
     Object.assign(this, { order: view.order, shown: view.shown });
+    // The canvas asks for the size of its box, which must not wait for words to be laid out.
+    this.draw(view);
     this.caption.textContent = view.caption;
     const rank = view.order.indexOf(view.shown);
     const said = { "aria-label": view.label, "aria-valuemax": view.order.length,
@@ -70,7 +72,6 @@ export class Bars {
     [high, (low + high) / 2, low].forEach((value, i) => {
       this.axis[i].textContent = value === 1 ? "1" : number(value, value === 0.5 ? 1 : 2);
     });
-    this.draw(view);
   }
 
   draw({ values, order, low = 0, high, shown, pinned, names }) {

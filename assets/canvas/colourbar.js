@@ -33,7 +33,11 @@ export class ColourBar {
   show(scale, look, legend, note) {
     this.root.classList.remove("va-idle");
     this.scale = scale;
-    this.colours(scale, look);
+    const { table, opacity } = look;
+    const { drawn } = this;
+    if (drawn?.table !== table || drawn.opacity !== opacity || drawn.signed !== scale.signed) {
+      this.colours(scale, look);
+    }
     this.showBeside(legend.beside ?? [], look);
     this.low.textContent = number(scale.low);
     this.middle.textContent = scale.signed ? number((scale.low + scale.high) / 2) : "";
@@ -64,6 +68,11 @@ export class ColourBar {
     this.note.textContent = "";
   }
 
+  /** Draw the colours anew the next time: the bar has another size. */
+  resized() {
+    this.drawn = null;
+  }
+
   /** Mark a value on the bar, or none. */
   point(value) {
     this.pointer.hidden = value === null || !this.scale;
@@ -76,6 +85,7 @@ export class ColourBar {
 
   colours(scale, { table, opacity }) {
     const width = this.canvas.clientWidth;
+    this.drawn = width > 0 ? { table, opacity, signed: scale.signed } : null;
     if (width === 0) return;
     const { context, ratio } = sharpen(this.canvas, width, HEIGHT);
     const strip = document.createElement("canvas");

@@ -105,22 +105,29 @@ export class Desk {
     return this.palettes[name] ?? this.palettes.viridis;
   }
 
-  /** Draw a site in a state: everything that follows the pointer. */
+  /**
+   * Draw a site in a state: everything that follows the pointer. Canvases come first: they ask for
+   * the sizes of their boxes, which is slow once words have changed.
+   */
   draw(site, state, say) {
-    this.showSite(site, state, say);
     const frame = site.frame(state);
-    this.controls.show(state, site, frame?.scale.signed ? SIGNED_MAP : null);
+    const signed = frame?.scale.signed ? SIGNED_MAP : null;
+    this.showSite(site, state, say, signed);
     const pointed = site.pointed(state);
-    this.drawPicture(frame, pointed, site, state, say);
+    this.drawPicture(frame, pointed, state);
     this.drawChannels(site, state, say);
+    this.showBar(frame, pointed, site, state, say);
+    this.controls.show(state, site, signed);
     this.readout.textContent = this.readoutText(pointed, site, state, say);
     this.facts.showNumbers(site.numbers(state, say), site.top(state, say), say);
     const at = state.pointer ?? state.pin;
     this.facts.showClass(at && this.segmentation?.at(at), say);
   }
 
-  showSite(site, state, say) {
+  showSite(site, state, say, signed) {
     if (this.shown === site) return;
+    // What is hidden or shown with a site moves the picture, which is drawn next.
+    this.controls.show(state, site, signed);
     this.shown = site;
     this.middle.dataset.detail = site.detail;
     this.facts.showSite(site.site, say);
@@ -129,20 +136,28 @@ export class Desk {
     this.strip.mark(state.site);
   }
 
-  drawPicture(frame, pointed, site, state, say) {
-    const look = { table: this.tableOf(frame?.scale, state), opacity: state.opacity,
+  lookOf(frame, state) {
+    return { table: this.tableOf(frame?.scale, state), opacity: state.opacity,
       smooth: state.smooth };
+  }
+
+  drawPicture(frame, pointed, state) {
     const mask = state.classes ? this.mask : null;
     const on = state.attention || state.classes;
-    this.stage.paint(on ? frame : null, look, on ? mask : null);
+    this.stage.paint(on ? frame : null, this.lookOf(frame, state), on ? mask : null);
     const outlined = pointed && state.pointer && (state.pin || !frame?.query || pointed.areas);
     this.stage.outline({ query: frame?.query, others: frame?.others, pinned: Boolean(state.pin),
       pointed: outlined ? pointed.boxes : [], reach: on && !mask ? frame?.reach : null });
+  }
+
+  showBar(frame, pointed, site, state, say) {
+    const mask = state.classes ? this.mask : null;
+    const on = state.attention || state.classes;
     if (!on || mask) this.bar.hide(say(mask ? "bar.classes" : "bar.hidden"));
     else if (frame) {
       const { rows, columns } = frame.grid;
       const note = say(state.smooth ? "bar.smooth" : "bar.cells", { rows, columns });
-      this.bar.show(frame.scale, look, site.legend(state, say), note);
+      this.bar.show(frame.scale, this.lookOf(frame, state), site.legend(state, say), note);
     } else this.bar.hide(say(site.pointerGrid ? "bar.none" : "bar.no_place"));
     this.bar.point(pointed && frame && on && !mask ? pointed.value : null);
   }

@@ -1,6 +1,8 @@
 // The forms in which an affinity is sent, and the exact rows of each, without its matrix.
 
 import { decodeFloats, decodeIntegers } from "./codec.js";
+import { cells } from "./grids.js";
+import { Regions } from "./regions.js";
 import { headRow, pushRows } from "./rows.js";
 
 /** normaliser(scale * q . k), held as queries and keys. */
@@ -31,48 +33,65 @@ class Product {
 class Sparse {
   constructor(sent, heads, keys) {
     this.count = sent.count;
-    this.list = decodeIntegers(sent.keys);
     this.weights = decodeFloats(sent.weights);
     this.queries = this.weights.length / (heads * sent.count);
-    this.shared = this.list.length < this.weights.length;
     this.keys = keys;
+    // What has no key goes to a place after the last one, which no row has: no test in the loops.
+    const list = decodeIntegers(sent.keys).map((key) => (key < 0 ? keys : key));
+    this.list = keys < 2 ** 16 ? Uint16Array.from(list) : list;
+    this.shared = list.length < this.weights.length;
+    this.sums = new Float32Array(keys + 1);
   }
 
   row(head, query, out) {
-    out.fill(0);
-    this.add(head, query, 1, out);
+    this.sums.fill(0);
+    this.gather(head, query, query + 1, null);
+    out.set(this.sums.subarray(0, this.keys));
   }
 
   push(head, weights, out) {
-    for (let query = 0; query < weights.length; query += 1) {
-      if (weights[query] !== 0) this.add(head, query, weights[query], out);
-    }
+    this.sums.fill(0);
+    this.gather(head, 0, this.queries, weights);
+    for (let j = 0; j < out.length; j += 1) out[j] += this.sums[j];
   }
 
-  add(head, query, factor, out) {
-    const { count, list, weights } = this;
-    const at = (head * this.queries + query) * count;
-    const from = this.shared ? query * count : at;
-    for (let k = 0; k < count; k += 1) {
-      const key = list[from + k];
-      if (key >= 0) out[key] += factor * weights[at + k];
+  /** Add the rows of some queries, each times its factor. */
+  gather(head, first, end, factors) {
+    const { count, list, weights, sums } = this;
+    const whole = count - (count % 4);
+    for (let query = first; query < end; query += 1) {
+      const factor = factors ? factors[query] : 1;
+      if (factor === 0) continue;
+      let at = (head * this.queries + query) * count;
+      let key = this.shared ? query * count : at;
+      for (const stop = at + whole; at < stop; at += 4, key += 4) {
+        sums[list[key]] += factor * weights[at];
+        sums[list[key + 1]] += factor * weights[at + 1];
+        sums[list[key + 2]] += factor * weights[at + 2];
+        sums[list[key + 3]] += factor * weights[at + 3];
+      }
+      for (let k = whole; k < count; k += 1, at += 1, key += 1) {
+        sums[list[key]] += factor * weights[at];
+      }
     }
   }
 
   /** The keys that a query hears, each once. */
   heard(head, query) {
     const from = ((this.shared ? 0 : head * this.queries) + query) * this.count;
-    return new Set(this.list.subarray(from, from + this.count).filter((key) => key >= 0));
+    const found = new Set(this.list.subarray(from, from + this.count));
+    found.delete(this.keys);
+    return found;
   }
 }
 
 /** The row of the first stage, pushed through the others: r A B ..., head by head. */
 class Composed {
-  constructor(sent, heads, keys) {
+  constructor(sent, heads, keys, grid) {
     // The keys of a stage are the queries of the next, so the last one is opened first.
     this.stages = [];
     for (const stage of [...sent.stages].reverse()) {
-      this.stages.unshift(openForm(stage, heads, this.stages[0]?.queries ?? keys));
+      this.stages.unshift(openOverCells(stage, heads, this.stages[0]?.queries ?? keys, grid));
     }
     this.queries = this.stages[0].queries;
     this.keys = this.stages.at(-1).keys;
@@ -105,19 +124,62 @@ class Composed {
   }
 }
 
+/** Rows over areas, as rows over the cells of the grid. */
+class Spread {
+  constructor(sent, heads, grid) {
+    this.regions = new Regions(sent.regions, grid);
+    this.of = openForm(sent, heads, this.regions.count, grid);
+    this.queries = this.of.queries;
+    this.keys = cells(grid);
+    this.weights = new Float32Array(this.regions.count);
+    this.cells = new Float32Array(this.keys);
+  }
+
+  row(head, query, out) {
+    this.of.row(head, query, this.weights);
+    this.regions.spread(this.weights, out);
+  }
+
+  push(head, weights, out) {
+    this.weights.fill(0);
+    this.of.push(head, weights, this.weights);
+    this.regions.spread(this.weights, this.cells);
+    for (let j = 0; j < out.length; j += 1) out[j] += this.cells[j];
+  }
+
+  heard() {
+    return null;
+  }
+}
+
 const FORMS = { product: Product, sparse: Sparse, composed: Composed };
 
 /** Open what the browser was sent; `keys` is needed where the form does not tell it. */
-function openForm(sent, heads, keys) {
+function openForm(sent, heads, keys, grid) {
   const Form = FORMS[sent.form];
   if (!Form) throw new Error(`expected a form of ${Object.keys(FORMS)}, received ${sent.form}`);
-  return new Form(sent, heads, keys);
+  return new Form(sent, heads, keys, grid);
+}
+
+function openOverCells(sent, heads, keys, grid) {
+  return sent.regions ? new Spread(sent, heads, grid) : openForm(sent, heads, keys, grid);
+}
+
+/**
+ * The areas that the keys of an affinity stand for, or null. Where there are as many as cells, the
+ * keys are cells after all, and what stands for an area besides is only a part of each.
+ */
+function areasOf(sent, grid) {
+  return sent.regions && sent.regions.count < cells(grid) ? new Regions(sent.regions, grid) : null;
 }
 
 /** The rows of an affinity of some heads, written into one array unless another is given. */
 export class Rows {
-  constructor(sent, heads, keys) {
-    this.form = openForm(sent, heads, keys);
+  /** `extra` keys come before those of the grid; they are no places. */
+  constructor(sent, heads, grid, { extra = 0, bands = 1 } = {}) {
+    this.areas = areasOf(sent, grid);
+    this.form = this.areas ? openForm(sent, heads, extra + this.areas.count, grid)
+      : openOverCells(sent, heads, extra + cells(grid) / bands, grid);
     this.heads = heads;
     this.queries = this.form.queries;
     this.keys = this.form.keys;

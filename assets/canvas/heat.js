@@ -1,21 +1,39 @@
 // A field of values as an image: one pixel a cell, or interpolated between the cells' centres.
 
-import { position } from "./colours.js";
-
 const FINEST = 200000;
+const MOST_SHEETS = 8;
+const sheets = new Map();
 
-/** Draw values (rows x columns) into a fresh canvas of that many pixels. */
-export function heatImage(values, rows, columns, scale, colours) {
+/** A canvas of some pixels with its image: made once for each of the sizes in use. */
+function sheetOf(rows, columns) {
+  const name = `${rows} ${columns}`;
+  const kept = sheets.get(name);
+  if (kept) return kept;
   const canvas = document.createElement("canvas");
   canvas.width = columns;
   canvas.height = rows;
   const image = new ImageData(columns, rows);
-  const packed = new Uint32Array(image.data.buffer);
+  const sheet = { canvas, context: canvas.getContext("2d"), image,
+    packed: new Uint32Array(image.data.buffer) };
+  if (sheets.size >= MOST_SHEETS) sheets.delete(sheets.keys().next().value);
+  sheets.set(name, sheet);
+  return sheet;
+}
+
+/**
+ * Draw values (rows x columns) into a canvas of that many pixels. It is drawn over by the next
+ * image of this size: use it at once.
+ */
+export function heatImage(values, rows, columns, scale, colours) {
+  const { canvas, context, image, packed } = sheetOf(rows, columns);
   const table = new Uint32Array(colours.buffer);
+  const { low } = scale;
+  const steps = 255 / (scale.high - low);
   for (let i = 0; i < packed.length; i += 1) {
-    packed[i] = table[Math.round(position(scale, values[i]) * 255)];
+    const step = (values[i] - low) * steps;
+    packed[i] = table[step < 0 ? 0 : step > 255 ? 255 : Math.round(step)];
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  context.putImageData(image, 0, 0);
   return canvas;
 }
 

@@ -65,10 +65,14 @@ export class Matrix {
   /** view: {values, rows, columns, scale, query, column, cells, pinned, caption, label, said} */
   show(view, table) {
     this.view = view;
+    this.draw(view, table);
     this.caption.textContent = view.caption;
     const said = { "aria-label": view.label, "aria-valuemax": view.rows - 1,
       "aria-valuenow": view.query, "aria-valuetext": view.said };
     for (const [name, value] of Object.entries(said)) this.square.setAttribute(name, value);
+  }
+
+  draw(view, table) {
     const [width, height] = [this.square.clientWidth, this.square.clientHeight];
     if (width === 0 || height === 0) return;
     const { context, ratio } = sharpen(this.canvas, width, height);

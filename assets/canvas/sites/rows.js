@@ -4,7 +4,6 @@ import { makeScale, signedScale } from "../colours.js";
 import { number, percent } from "../format.js";
 import { Rows } from "../forms.js";
 import { cellAt, cellBox, cellCentre, cells, rowColumn, toModel, toOriginal } from "../grids.js";
-import { Regions } from "../regions.js";
 import { describeRow, extent, largest, topIndices } from "../statistics.js";
 import { placeSentence, rowSentence } from "../words.js";
 
@@ -32,11 +31,9 @@ export class RowsSite {
   /** The factors are decoded when a row is first asked for. */
   get rows() {
     if (!this.opened) {
-      const { affinity } = this.site;
-      const areas = affinity.regions ?? affinity.stages?.at(-1).regions;
-      this.regions = areas ? new Regions(areas, this.keyGrid) : null;
-      const places = areas?.count ?? cells(this.keyGrid) / this.bands;
-      this.opened = new Rows(affinity, this.heads, places + this.extra.length);
+      this.opened = new Rows(this.site.affinity, this.heads, this.keyGrid,
+        { extra: this.extra.length, bands: this.bands });
+      this.regions = this.opened.areas;
       this.map = new Float32Array(cells(this.keyGrid));
     }
     return this.opened;
