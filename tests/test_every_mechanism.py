@@ -194,7 +194,7 @@ def test_everything_has_drawables_and_words(slug: str, variant: str) -> None:
             assert sentence(analysis, chosen, language)
 
 
-def _one_of_each() -> list[tuple[str, str, str]]:
+def one_of_each() -> list[tuple[str, str, str]]:
     """Return a variant and a site for every pair of a captured class and a kind."""
     found: dict[tuple[type[Captured], Kind], tuple[str, str, str]] = {}
     for slug, variant in VARIANTS:
@@ -213,7 +213,7 @@ def test_every_kind_is_met() -> None:
 
 
 def test_every_kind_is_drawn_and_kept(tmp_path: Path) -> None:
-    for number, (slug, variant, site) in enumerate(_one_of_each()):
+    for number, (slug, variant, site) in enumerate(one_of_each()):
         analysis = analysis_of(slug, variant, SIZES[0])
         folder = tmp_path / str(number)
         paths = save_all(analysis, folder, Selection(site))
