@@ -46,6 +46,9 @@ def run(options: argparse.Namespace, ended: threading.Event) -> int:
             max_upload_mb=options.max_upload_mb,
             concurrency=options.concurrency,
             queue_size=options.queue_size,
+            downloads=not options.no_downloads,
+            allow_weights=options.allow_weights,
+            max_weights_mb=options.max_weights_mb,
         )
         page = build_page(Library(options.device), settings)
         _, address, public = page.launch(
@@ -129,6 +132,22 @@ def parser() -> argparse.ArgumentParser:
     add("--max-upload-mb", type=int, default=usual.max_upload_mb, help="largest picture file")
     add("--queue-size", type=int, default=usual.queue_size, help="how many requests may wait")
     add("--concurrency", type=int, default=usual.concurrency, help="pictures worked on at a time")
+    add(
+        "--no-downloads",
+        action="store_true",
+        help="offer only networks that are here: choosing a pretrained one downloads nothing",
+    )
+    add(
+        "--allow-weights",
+        action="store_true",
+        help="let visitors use weights of their own for the networks that are here",
+    )
+    add(
+        "--max-weights-mb",
+        type=int,
+        default=usual.max_weights_mb,
+        help="largest file of weights that visitors may send",
+    )
     add(
         "--session-minutes",
         type=float,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -130,6 +132,19 @@ class Library:
                 self._loaded[name] = Network(name, module.to(self.device), card, self.device)
             return self._loaded[name]
 
+    def fetch(self, name: str, progress: Progress = quiet) -> None:
+        """Download a network's weights where they are not here; load nothing.
+
+        Raises:
+            UnknownNetwork: if there is none of that name.
+            NotDownloaded: if they cannot be downloaded.
+            DamagedWeights: if what arrives is damaged.
+        """
+        card = self.card(name)
+        if isinstance(card, Pretrained):
+            with _explained(card):
+                fetching.fetch(card.entry, progress)
+
     def with_weights(self, name: str, path: Path, largest: int | None = None) -> Network:
         """Return a network with somebody's own weights; nobody else gets these.
 
@@ -160,10 +175,17 @@ _PARTS = ("missing", "unexpected", "shapes")
 
 
 def _load(card: Card, progress: Progress) -> tuple[nn.Module, Card]:
-    try:
+    with _explained(card):
         if not isinstance(card, Pretrained):
             return weights.load(card.name)
         return load(card.entry, progress), card
+
+
+@contextmanager
+def _explained(card: Card) -> Iterator[None]:
+    """Turn what is wrong with a network's files into a sentence."""
+    try:
+        yield
     except fetching.Unreachable as error:
         size = f"{card.facts['bytes'] / 1e6:.0f}"
         raise NotDownloaded(

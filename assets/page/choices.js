@@ -6,6 +6,7 @@ const WIDE = window.matchMedia("(min-width: 900px)");
 const root = element.querySelector(".vp-choices");
 let value = null;
 let stream = null;
+let wanted = null;
 
 // Pictures from outside.
 
@@ -97,37 +98,88 @@ function tasks() {
   return h("div", { class: "vp-segments vp-wide", role: "group", "aria-label": value.texts.task },
     value.tasks.map((task) => h("button", { type: "button", title: task.hint,
       "aria-pressed": String(task.name === value.task),
-      onclick: () => task.name !== value.task && choose(counterpart(task.name)) }, task.title)));
+      onclick: () => turnTo(task.name) }, task.title)));
 }
 
-/** The network of another task with the same mechanism, else that task's first. */
+/** Show the counterpart of the network in another task; where all are far away, which there are. */
+function turnTo(task) {
+  if (task === networkOf(value.network).task) {
+    value.task = task;
+    return show();
+  }
+  const there = counterpart(task);
+  if (there) return choose(there.name);
+  value.task = task;
+  show();
+  root.querySelector(".vp-pick").click();
+}
+
+/** The network of another task with the same mechanism, else that task's first that is here. */
 function counterpart(task) {
-  const there = networks().filter((one) => one.task === task);
+  const there = networks().filter((one) => one.task === task && one.here);
   const { mechanism } = networkOf(value.network);
-  return (there.find((one) => one.mechanism === mechanism) ?? there[0]).name;
+  return there.find((one) => mechanism && one.mechanism === mechanism) ?? there[0];
 }
 
+/** Ask for a network; one that is far away is downloaded first. */
 function choose(network) {
-  window.vizattn.ask(runs(network), () => trigger('network',
-    { network, selection: window.vizattn.selection() }));
+  wanted = null;
+  if (networkOf(network).here) {
+    return window.vizattn.ask(runs(network), () => trigger('network',
+      { network, selection: window.vizattn.selection() }));
+  }
+  wanted = network;
+  const words = value.zoo.downloading.replace("{name}", networkOf(network).title)
+    .replace("{done}", "0").replace("{total}", "…").replace("{share}", "0%");
+  window.vizattn.busy(words, 0);
+  trigger('download', { network });
 }
 
 function menu() {
-  const families = value.families.map((family) => [family.title,
-    family.networks.filter((one) => one.task === value.task)]);
-  const select = h("select", { "aria-label": value.texts.network,
-    onchange: () => choose(select.value) },
-  families.filter(([, own]) => own.length).map(([title, own]) => h("optgroup", { label: title },
-    own.map((one) => h("option", { value: one.name, selected: one.name === value.network },
-      one.title)))));
-  return select;
+  return window.vizattn.picker({ groups: value.families, chosen: value.network, task: value.task,
+    tasks: Object.fromEntries(value.tasks.map((one) => [one.name, one.title])),
+    words: { ...value.zoo, network: value.texts.network }, choose }).root;
 }
 
 function about() {
   const one = networkOf(value.network);
   return h("div", { class: "vp-about" }, h("p", {}, one.line),
     h("p", { class: "vp-metric", title: one.measured }, h("strong", {}, one.metric),
-      one.plain ? h("span", {}, one.plain) : null));
+      one.plain ? h("span", {}, one.plain) : null), ownWeights());
+}
+
+// Weights from outside, where whoever runs the page allows it.
+
+function ownWeights() {
+  const { zoo, weights, weights_limit: limit } = value;
+  if (weights) {
+    return h("p", { class: "vp-own" }, zoo.own_now.replace("{file}", weights), " · ",
+      h("button", { type: "button", class: "vp-link", onclick: () => choose(value.network) },
+        zoo.own_back));
+  }
+  if (!limit) return null;
+  const file = h("input", { type: "file", accept: ".safetensors,.pt,.pth,.bin",
+    class: "vp-hidden vp-weights", tabindex: "-1", "aria-hidden": "true",
+    onchange: () => { send(file.files[0], limit); file.value = ""; } });
+  return h("p", { class: "vp-own" }, file, h("button", { type: "button", class: "vp-link",
+    title: zoo.own_hint.replace("{limit}", limit), onclick: () => file.click() }, zoo.own));
+}
+
+async function send(file, limit) {
+  if (!file) return;
+  if (file.size > limit * 1024 * 1024) {
+    return say(value.zoo.own_too_large.replace("{file}", file.name).replace("{limit}", limit));
+  }
+  say("");
+  window.vizattn.busy(value.zoo.busy_own, 0);
+  try {
+    const { path } = await upload(file);
+    window.vizattn.ask(runs(value.network), () => trigger('weights',
+      { path, selection: window.vizattn.selection() }));
+  } catch {
+    window.vizattn.busy(null);
+    say(value.texts.offline);
+  }
 }
 
 // What can be taken away.
@@ -182,7 +234,10 @@ function draw() {
   if (!props.value) return;
   value = JSON.parse(props.value);
   show();
+  const arrived = wanted && networks().find((one) => one.name === wanted && one.here);
   window.vizattn.answered();
+  wanted = null;
+  if (arrived) choose(arrived.name);
   window.vizattn.arrived({ example: value.example, network: value.network,
     language: value.language, analysis: value.analysis });
 }

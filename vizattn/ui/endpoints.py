@@ -34,7 +34,7 @@ def build(frame: Frame) -> None:
     }
     with gr.Column(visible=False):
         image = Sent(label="Picture file")
-        network = gr.Textbox(first, label="Name of a bundled network")
+        network = gr.Textbox(first, label="Name of a network that is here")
         site = gr.Textbox("", label="Path of the attention; empty: the first with rows")
         head = gr.Number(None, precision=0, label="Head, from 0; none: the mean over heads")
         x = gr.Number(None, label="Pixels from the left of the upright picture; none: the middle")
@@ -101,7 +101,7 @@ class _Calls:
         if image is None:
             raise NotUploaded("explore.no_picture")
         picture = read_picture(Path(image), working_pixels=WORKING_PIXELS)
-        analysis = look(picture, self.desk.library.network(network))
+        analysis = look(picture, self.desk.network(network))
         self.desk.store.keep(session, analysis)
         return analysis
 

@@ -71,7 +71,7 @@ def build_page(
         fill_width=True,
         delete_cache=(min(_CACHE_EVERY, age), age),
     ) as blocks:
-        frame = Frame(blocks, part("header", "header"), Desk(library, store), settings)
+        frame = Frame(blocks, part("header", "header"), Desk(library, store, settings), settings)
         tabs = _add_tabs(frame)
         _speak(frame, tabs)
         endpoints.build(frame)
@@ -82,7 +82,7 @@ def build_page(
 def launch_options(settings: Settings) -> dict[str, Any]:
     """Return what ``gr.Blocks.launch`` must be given beside host and port."""
     return look() | {
-        "max_file_size": settings.max_upload_mb * 1024**2,
+        "max_file_size": settings.max_file_mb * 1024**2,
         "state_session_capacity": VISITORS,
         "show_error": False,
         "ssr_mode": False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from dataclasses import asdict
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -14,11 +13,9 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from models.mechanism import mechanisms
-from models.weights import Card
-from vizattn.labels import metric_value, network_label
 from vizattn.texts import LANGUAGES, catalogue, text
 from vizattn.ui.links import Link
+from vizattn.ui.offers import groups
 from vizattn.ui.saves import KINDS
 from vizattn.ui.settings import Settings
 from vizattn.ui.visits import Desk, Visit
@@ -64,7 +61,7 @@ def header_value(language: str, desk: Desk, settings: Settings) -> str:
 def choices_value(desk: Desk, visit: Visit, settings: Settings) -> str:
     """Return what the column of choices shows for a visit."""
     language = visit.language
-    known = desk.networks()
+    known = desk.offered()
     tasks = dict.fromkeys(card.task for card in known.values())
     return _value(
         language,
@@ -81,7 +78,10 @@ def choices_value(desk: Desk, visit: Visit, settings: Settings) -> str:
             }
             for task in tasks
         ],
-        families=_families(language, known),
+        families=groups(language, known, desk.library),
+        zoo=_words(language, "zoo"),
+        weights=visit.weights and visit.weights.file,
+        weights_limit=settings.max_weights_mb if settings.allow_weights else None,
         examples=[
             {
                 "id": each.id,
@@ -98,12 +98,7 @@ def choices_value(desk: Desk, visit: Visit, settings: Settings) -> str:
 
 def _value(language: str, **contents: Any) -> str:
     # The serial number makes equal values differ: a refused choice has to be drawn back.
-    area = "explore."
-    texts = {
-        key[len(area) :]: words
-        for key, words in catalogue(language).items()
-        if key.startswith(area)
-    }
+    texts = _words(language, "explore")
     serial = next(_SERIAL)
     value = {"serial": serial, "language": language, "texts": texts} | contents
     if "limit" in contents:
@@ -111,26 +106,11 @@ def _value(language: str, **contents: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _families(language: str, cards: dict[str, Card]) -> list[dict[str, Any]]:
-    """Return the networks by family of their mechanisms, families in the order of their names."""
-    families: dict[str, list[dict[str, Any]]] = {}
-    for card in sorted(cards.values(), key=lambda card: mechanisms()[str(card.mechanism)].family):
-        label = network_label(language, card)
-        entry = asdict(label) | {
-            "task": card.task,
-            "mechanism": card.mechanism,
-            "plain": _plain(language, card),
-        }
-        families.setdefault(label.family, []).append(entry)
-    return [{"title": title, "networks": own} for title, own in families.items()]
-
-
-def _plain(language: str, card: Card) -> str | None:
-    """Return how good the same network is without attention, where the card says so."""
-    plain = card.facts.get("plain")
-    if plain is None:
-        return None
-    return text(language, "explore.without", value=metric_value(plain["metric"]))
+def _words(language: str, area: str) -> dict[str, str]:
+    """Return the texts of an area by key without the area."""
+    start = f"{area}."
+    known = catalogue(language).items()
+    return {key[len(start) :]: words for key, words in known if key.startswith(start)}
 
 
 @cache

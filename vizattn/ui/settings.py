@@ -22,6 +22,9 @@ class Settings:
         max_upload_mb: the largest file that is taken.
         concurrency: how many pictures are worked on at a time.
         queue_size: how many requests may wait; further ones are turned away.
+        downloads: whether choosing a network that others trained may download its weights.
+        allow_weights: whether visitors may use weights of their own.
+        max_weights_mb: the largest file of weights that is taken.
 
     Raises:
         ValueError: if the language is unknown or a number is not positive.
@@ -32,10 +35,19 @@ class Settings:
     max_upload_mb: int = 50
     concurrency: int = 2
     queue_size: int = 64
+    downloads: bool = True
+    allow_weights: bool = False
+    max_weights_mb: int = 500
+
+    @property
+    def max_file_mb(self) -> int:
+        """Return the largest file of any sort that is taken."""
+        return max(self.max_upload_mb, self.max_weights_mb if self.allow_weights else 0)
 
     def __post_init__(self) -> None:
         if self.language not in (AUTO, *LANGUAGES):
             raise ValueError(f"expected a language of {(AUTO, *LANGUAGES)}, got {self.language!r}")
-        numbers = (self.session_minutes, self.max_upload_mb, self.concurrency, self.queue_size)
+        sizes = (self.max_upload_mb, self.max_weights_mb)
+        numbers = (self.session_minutes, self.concurrency, self.queue_size, *sizes)
         if min(numbers) <= 0:
             raise ValueError(f"expected positive limits, received {numbers}")

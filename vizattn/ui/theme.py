@@ -45,8 +45,9 @@ def look() -> dict[str, Any]:
     style = (ASSETS.parent / "page.css").read_text(encoding="utf-8")
     # Gradio rewrites what it is given as css and breaks selectors such as :is(a, b); it leaves what
     # stands in the head alone.
+    scripts = "".join(f"<script>{script(name)}</script>" for name in ("shared.js", "picker.js"))
     return {
         "theme": theme(),
-        "head": f"<style>{style}</style><script>{script('shared.js')}</script>",
+        "head": f"<style>{style}</style>{scripts}",
         "footer_links": [],
     }

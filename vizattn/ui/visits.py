@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -13,16 +14,53 @@ from vizattn.analysis import TASKS, Analysis, look
 from vizattn.cam.making import with_named_map
 from vizattn.examples import Example, examples
 from vizattn.intake import read_picture
-from vizattn.networks import Library
+from vizattn.networks import Library, Network
 from vizattn.store import Forgotten, Store
-from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES
+from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, Refused
 from vizattn.ui.links import BadLink, Link
+from vizattn.ui.settings import Settings
 
 DRAWN = {"colormap": "viridis", "scale": "row", "smooth": False, "opacity": 0.75}
 """how a map is drawn until a visitor wants it otherwise"""
 WORKING_PIXELS = 4_000_000
 """a visitor's larger picture is reduced to this: many are kept at a time"""
 _EXAMPLES_KEPT = 24
+_OWN_KEPT = 4
+"""networks with visitors' own weights that are kept at a time: each may take half a gigabyte"""
+
+
+class NotHere(Refused):
+    """A network's weights are not downloaded yet, and a look is not the time to do that."""
+
+
+class NotAllowed(Refused):
+    """Whoever runs the page does not want that."""
+
+
+@dataclass(frozen=True)
+class OwnWeights:
+    """Which of a session's own weights are in use.
+
+    Args:
+        id: under which they are kept.
+        file: what the file was called.
+    """
+
+    id: str
+    file: str
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """A network with a visitor's own weights.
+
+    Args:
+        network: the network.
+        id: an unguessable name.
+    """
+
+    network: Network
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
 @dataclass(frozen=True)
@@ -34,12 +72,14 @@ class Visit:
         network: name of the chosen network.
         example: id of the open example; None while an own picture is open.
         analysis: id of what is open in the store.
+        weights: the visitor's own ones, where the network has these.
     """
 
     language: str = DEFAULT_LANGUAGE
     network: str = ""
     example: str | None = None
     analysis: str | None = None
+    weights: OwnWeights | None = None
 
 
 @dataclass(frozen=True)
@@ -57,27 +97,57 @@ class Desk:
     Args:
         library: the networks.
         store: where the visitors' analyses are kept.
+        settings: what the page allows.
 
     Raises:
         ValueError: if the library has no network with attention.
         Refused: if a network's card cannot be used.
     """
 
-    def __init__(self, library: Library, store: Store[Analysis]) -> None:
+    def __init__(
+        self, library: Library, store: Store[Analysis], settings: Settings | None = None
+    ) -> None:
         self.library = library
         self.store = store
+        self.settings = settings or Settings()
+        seconds = 60 * self.settings.session_minutes
+        self._own: Store[OwnNetwork] = Store(each=1, total=_OWN_KEPT, seconds=seconds)
         if not self.networks():
             raise ValueError(f"expected bundled networks in {weights_folder()}, found none")
         self.examples = {each.id: each for each in examples()}
         self._look_at_example = lru_cache(_EXAMPLES_KEPT)(self._analyse_example)
 
     def networks(self) -> dict[str, Card]:
-        """Return the cards of the networks that have attention to look at in one picture."""
+        """Return the cards of the networks that can be looked at now."""
+        theirs = self.library.pretrained()
+        return self._bundled() | {n: card for n, card in theirs.items() if self.library.here(n)}
+
+    def offered(self) -> dict[str, Card]:
+        """Return the cards of all networks, also of those that must be downloaded first."""
+        if not self.settings.downloads:
+            return self.networks()
+        return self._bundled() | self.library.pretrained()
+
+    def _bundled(self) -> dict[str, Card]:
+        """Return the cards of our networks that have attention to look at in one picture."""
         return {
             name: card
             for name, card in self.library.cards().items()
             if card.mechanism and card.task in TASKS
         }
+
+    def network(self, name: str) -> Network:
+        """Return a network that can be looked at now; raises Refused where it cannot."""
+        if not self.library.here(name):
+            raise NotHere("zoo.not_here", name=name)
+        return self.library.network(name)
+
+    def check_download(self, name: str) -> str:
+        """Return what a network is called; raises Refused where it may not be downloaded."""
+        if not self.settings.downloads and not self.library.here(name):
+            raise NotAllowed("zoo.no_downloads")
+        card = self.library.card(name)
+        return str(card.facts.get("title", card.name))
 
     def invite(self, language: str, link: Link) -> Visit:
         """Return the visit that a link begins; raises BadLink if it names what is not here."""
@@ -108,7 +178,7 @@ class Desk:
         """Open an example with its own network and the row that is worth seeing; raises BadLink."""
         example = self._example(Link(example=name))
         network = self._network_of(example)
-        visit = replace(visit, network=network, example=example.id)
+        visit = replace(visit, network=network, example=example.id, weights=None)
         analysis = self._look_at_example(example.id, network)
         own = self._own_selection(example, network)
         return self._keep(session, visit, analysis, _drawing(drawn) | own)
@@ -122,7 +192,7 @@ class Desk:
             Refused: if the picture cannot be used.
         """
         picture = read_picture(source, working_pixels=WORKING_PIXELS)
-        analysis = look(picture, self.library.network(visit.network))
+        analysis = look(picture, self._network(session, visit))
         return self._keep(session, replace(visit, example=None), analysis, _drawing(drawn))
 
     def change_network(
@@ -133,13 +203,35 @@ class Desk:
         Raises:
             Refused: if there is no such network, or the picture is no longer kept.
         """
-        visit = replace(visit, network=network)
+        shown, visit = visit, replace(visit, network=network, weights=None)
         if visit.example is not None:
             analysis = self._look_at_example(visit.example, network)
         else:
-            picture = self.current(session, visit).picture
-            analysis = look(picture, self.library.network(network))
+            picture = self.current(session, shown).picture
+            analysis = look(picture, self.network(network))
         return self._keep(session, visit, analysis, _drawing(selection, "at"))
+
+    def use_weights(
+        self, session: str, visit: Visit, source: Path, selection: Mapping[str, Any]
+    ) -> View:
+        """Look at the open picture with a visitor's own weights for the chosen network.
+
+        Raises:
+            Refused: if that is not allowed, the file does not fit, or the picture is not kept.
+        """
+        if not self.settings.allow_weights:
+            raise NotAllowed("zoo.own_off")
+        largest = self.settings.max_weights_mb * 1024**2
+        picture = self.current(session, visit).picture
+        own = OwnNetwork(self.library.with_weights(visit.network, source, largest))
+        visit = replace(visit, weights=OwnWeights(self._own.keep(session, own), source.name))
+        return self._keep(session, visit, look(picture, own.network), _drawing(selection, "at"))
+
+    def _network(self, session: str, visit: Visit) -> Network:
+        """Return a visit's network; raises Forgotten where its own weights are no longer kept."""
+        if visit.weights is not None:
+            return self._own.find(session, visit.weights.id).network
+        return self.network(visit.network)
 
     def current(self, session: str, visit: Visit) -> Analysis:
         """Return what a visitor has open; raises Forgotten when a picture is no longer kept."""
@@ -148,7 +240,11 @@ class Desk:
         except Forgotten:
             if visit.example is None:
                 raise
-            analysis = self._look_at_example(visit.example, visit.network)
+            if visit.weights is not None:
+                example = self.examples[visit.example]
+                analysis = look(example.path, self._network(session, visit))
+            else:
+                analysis = self._look_at_example(visit.example, visit.network)
             self.store.keep(session, analysis)
             return analysis
 
@@ -170,7 +266,7 @@ class Desk:
         return {"site": site, "head": 0, "at": example.at and list(example.at)}
 
     def _analyse_example(self, name: str, network: str) -> Analysis:
-        return look(self.examples[name].path, self.library.network(network))
+        return look(self.examples[name].path, self.network(network))
 
     def _keep(
         self, session: str, visit: Visit, analysis: Analysis, selection: Mapping[str, Any]
