@@ -281,6 +281,7 @@ def test_a_second_look_replaces_the_first(photo: Path, tmp_path: Path) -> None:
         (["--site", "contxt"], "context"),
         (["--head", "1"], "head 1"),
         (["--head", "-1"], "head -1"),
+        (["--token", "class_token"], "are places"),
     ],
 )
 def test_what_is_not_there_is_refused(

@@ -30,16 +30,18 @@ from vizattn.analysis import Analysis, Classification
 from vizattn.attention import Captured, PlaceAffinity
 from vizattn.export import save_all, save_arrays
 from vizattn.facts import summary
+from vizattn.features import FeatureMaps
 from vizattn.geometry import Framing, lift
 from vizattn.intake import read_picture
 from vizattn.labels import shape_label, site_label
 from vizattn.networks import Network
 from vizattn.passes import run
 from vizattn.readings import READERS
+from vizattn.seen import NoOverlay, Seen
 from vizattn.texts import LANGUAGES
 from vizattn.truth import sites_of
 from vizattn.ui.payload import payload
-from vizattn.views import Scale, Selection, UnknownToken, resolve, view
+from vizattn.views import Bars, Scale, Selection, UnknownChannel, UnknownToken, resolve, view
 from vizattn.words import sentence
 
 SIZES = ((12, 10), (9, 13))
@@ -250,6 +252,46 @@ def test_the_row_of_a_class_token(tmp_path: Path) -> None:
         resolve(analysis, Selection(captured.site, token="register"))
     with pytest.raises(UnknownToken, match="are places"):
         resolve(analysis_of("danet", "position", SIZES[0]), Selection(token="class_token"))
+
+
+def test_a_map_a_row_or_an_item_can_be_chosen() -> None:
+    analysis = analysis_of("strip_pooling", "", SIZES[0])
+    assert "mean of 32 channels" in sentence(analysis)
+    heat, bars = view(analysis, Selection(channel=3))
+    captured = analysis.sites[0]
+    assert isinstance(captured, FeatureMaps)
+    np.testing.assert_array_equal(heat.values, captured.maps.values[3])
+    assert isinstance(bars, Bars)
+    assert bars.chosen == 3
+    with pytest.raises(UnknownChannel, match="channel 99"):
+        resolve(analysis, Selection(channel=99))
+
+
+def test_the_first_site_shown_is_no_step() -> None:
+    assert analysis_of("rga", "", SIZES[0]).site().part_of is None
+
+
+def test_what_is_nowhere_has_no_overlay() -> None:
+    seen = Seen(analysis_of("condconv", "", SIZES[0]))
+    with pytest.raises(NoOverlay, match="no place in the picture"):
+        seen.overlay()
+    assert seen.figure().to_png()
+
+
+def test_padding_and_shrinking_keep_places() -> None:
+    """Cells lie where the layers before put them, not where a map of that size would."""
+    isa = analysis_of("isa", "", (9, 13)).sites[0]
+    assert isinstance(isa, PlaceAffinity)
+    assert (isa.query_grid.rows, isa.query_grid.columns) == (10, 15)
+    for x, y in ((0.5, 0.5), (7.5, 4.5), (12.5, 8.5)):
+        row, column = divmod(isa.query_grid.cell_at((x, y)), 15)
+        assert (row, column) == (int(y), int(x) + 1), "1 column of padding to the left"
+    shrunk = analysis_of("psanet", "plain", (9, 13)).sites[0]
+    assert isinstance(shrunk, PlaceAffinity)
+    grid = shrunk.query_grid
+    assert (grid.rows, grid.columns) == (5, 7)
+    assert grid.centre(0) == pytest.approx((0.5, 0.5))
+    assert grid.centre(len(grid) - 1) == pytest.approx((12.5, 8.5))
 
 
 def test_a_rollout_is_the_product_over_its_layers() -> None:

@@ -100,10 +100,11 @@ class Looked:
         """
         if name is not None:
             return self[name]
-        with_rows = [each for each in self.sites if isinstance(each, PlaceAffinity)]
         if not self.sites:
             raise UnknownSite("errors.no_attention", name=self.network.name)
-        return with_rows[0] if with_rows else self.sites[-1]
+        own = [each for each in self.sites if each.part_of is None]
+        with_rows = [each for each in own if isinstance(each, PlaceAffinity)]
+        return with_rows[0] if with_rows else own[-1]
 
     def check_point(self, at: Point) -> Point:
         """Return a place of the original; raises OutsidePicture if it is not on the picture."""

@@ -25,11 +25,15 @@ from vizattn.networks import Network
 from vizattn.render import DEFAULT_STYLE, Style, overlay
 from vizattn.surgery.difference import Difference
 from vizattn.surgery.operating import Changes, operate
-from vizattn.texts import DEFAULT_LANGUAGE
+from vizattn.texts import DEFAULT_LANGUAGE, Refused
 from vizattn.trials.measured import Trust
 from vizattn.trials.trying import USUAL, Effort, trust
 from vizattn.views import Heat, Scale, Selection, view
 from vizattn.words import sentence
+
+
+class NoOverlay(Refused):
+    """What a site weighs is nowhere in the picture."""
 
 
 class Seen:
@@ -37,7 +41,8 @@ class Seen:
 
     Wherever they can be given, ``site`` is the path of an attention (``sites`` has them), ``head``
     one of its heads (the mean by default), ``at`` a place (x, y) in pixels of the upright original
-    and ``channel`` one of its channels.
+    and ``channel`` one of its channels, maps or items. ``token`` is a token that is no place
+    ("class_token"), whose row is shown instead of a place's.
 
     Args:
         analysis: the numbers behind everything.
@@ -73,9 +78,12 @@ class Seen:
         scale: Scale = Scale.ROW_MAXIMUM,
         style: Style = DEFAULT_STYLE,
         language: str = DEFAULT_LANGUAGE,
+        token: str | None = None,
     ) -> Figure:
         """Return a figure that shows itself in a notebook; see ``vizattn.figures.figure``."""
-        return figure(self.analysis, Selection(site, head, at, channel), scale, style, language)
+        return figure(
+            self.analysis, Selection(site, head, at, channel, token), scale, style, language
+        )
 
     def overlay(
         self,
@@ -85,14 +93,18 @@ class Seen:
         channel: int | None = None,
         scale: Scale = Scale.ROW_MAXIMUM,
         style: Style = DEFAULT_STYLE,
+        token: str | None = None,
     ) -> Image.Image:
         """Return the picture with the map over it, at the size of the original.
 
         Raises:
-            Refused: if the selection names a site, head, channel or place that is not there.
+            Refused: if the selection names a site, head, channel or place that is not there, or
+                what it names is nowhere in the picture.
         """
-        drawables = view(self.analysis, Selection(site, head, at, channel), scale)
-        heat = next(each for each in drawables if isinstance(each, Heat))
+        drawables = view(self.analysis, Selection(site, head, at, channel, token), scale)
+        heat = next((each for each in drawables if isinstance(each, Heat)), None)
+        if heat is None:
+            raise NoOverlay("kinds.no_overlay", site=self.analysis.site(site).site)
         return overlay(heat, self.analysis.picture, self.analysis.framing, style)
 
     def sentence(
@@ -102,9 +114,10 @@ class Seen:
         head: int | None = None,
         channel: int | None = None,
         language: str = DEFAULT_LANGUAGE,
+        token: str | None = None,
     ) -> str:
         """Return what there is to see, in words."""
-        return sentence(self.analysis, Selection(site, head, at, channel), language)
+        return sentence(self.analysis, Selection(site, head, at, channel, token), language)
 
     def summary(self, at: Point | None = None, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
         """Return everything that was found, as facts that fit into JSON."""
@@ -124,6 +137,7 @@ class Seen:
         scale: Scale = Scale.ROW_MAXIMUM,
         style: Style = DEFAULT_STYLE,
         language: str = DEFAULT_LANGUAGE,
+        token: str | None = None,
     ) -> list[Path]:
         """Write the figure, an overlay for every site, arrays, summary and script to a folder.
 
@@ -133,7 +147,7 @@ class Seen:
         Raises:
             Refused: if the selection names a site, head, channel or place that is not there.
         """
-        selection = Selection(site, head, at, channel)
+        selection = Selection(site, head, at, channel, token)
         return save_all(self.analysis, folder, selection, scale, style, language)
 
     def with_changes(self, changes: Changes) -> Seen:

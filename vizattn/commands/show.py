@@ -73,6 +73,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--site", metavar="S", help="which attention (default: the first with rows)"
     )
+    parser.add_argument(
+        "--channel",
+        type=int,
+        metavar="C",
+        help="which channel, map, row of a table or item, from 0 (default: the strongest)",
+    )
+    parser.add_argument(
+        "--token",
+        metavar="NAME",
+        help="a token that is no place, whose row is shown instead: class_token",
+    )
     parser.add_argument("--head", type=int, metavar="H", help="which head, from 0 (default: mean)")
     class_maps.add_arguments(parser)
     parser.add_argument(
@@ -140,7 +151,7 @@ def look_report(options: argparse.Namespace, network: Network) -> Report:
     changes = changes_of(options.change)
     looked = look(options.image, network)
     analysis, site = class_maps.mapped(looked, options)
-    selection = Selection(site, options.head, at)
+    selection = Selection(site, options.head, at, options.channel, options.token)
     scale, style = drawn(options)
 
     def save(place: Path) -> list[Path]:
