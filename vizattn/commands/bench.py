@@ -10,8 +10,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from vizattn.benchmarks import browser, capturing, rows, starting
+from vizattn.benchmarks import browser, capturing, rows, scaling, scaling_report, starting
 from vizattn.benchmarks.machine import machine
 from vizattn.benchmarks.measure import Measure, skipped
 from vizattn.tables import markdown_table, table
@@ -30,10 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="few rounds of small inputs, without the browser"
     )
+    parser.add_argument(
+        "--scaling",
+        action="store_true",
+        help="only how the cost of each mechanism grows with the number of places",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="with --scaling: write page, plot and numbers"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure everything and print it; returns 0, whatever the numbers are."""
+    if options.scaling:
+        return _scaling(options)
     found = list(_in_python(options.quick))
     version = None
     if options.quick:
@@ -49,6 +60,22 @@ def run(options: argparse.Namespace) -> int:
     lines = [_line(each) for each in found]
     print((markdown_table if options.markdown else table)(HEADS, lines))
     print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
+    return 0
+
+
+def _scaling(options: argparse.Namespace) -> int:
+    found = []
+    for each in scaling.scalings(options.quick):
+        _say(each.name)
+        found.append(each)
+    if options.out is not None:
+        for path in scaling_report.write(found, options.out):
+            print(path)
+    elif options.json:
+        print(json.dumps([each.facts() for each in found], indent=2))
+    else:
+        form = markdown_table if options.markdown else table
+        print(form(scaling_report.HEADS, scaling_report.lines(found)))
     return 0
 
 
