@@ -15,7 +15,7 @@ from vizattn.analysis import Analysis, prepare
 from vizattn.cam import checks
 from vizattn.cam import drawn as drawn
 from vizattn.cam.class_map import Asked, ClassMap, name_of_class
-from vizattn.cam.layers import observe
+from vizattn.cam.layers import NoLayer, observe
 from vizattn.cam.layouts import grid_of
 from vizattn.cam.methods import Progress, method_of
 from vizattn.cam.targets import Target, target_of
@@ -102,9 +102,15 @@ def class_map(
 def again(
     network: torch.nn.Module, x: Float[Tensor, "1 3 row column"], made: ClassMap, target: Target
 ) -> Float[Tensor, "row column"]:
-    """Return the map of the same method, class and layer in another network of the same shape."""
+    """Return the map of the same method, class and layer in another network of the same shape.
+
+    Where its score does not depend on the layer at all, no place speaks for the class: zeros.
+    """
     method = method_of(made.method)
-    seen = observe(network, x, lambda scores: target, made.layer.path)
+    try:
+        seen = observe(network, x, lambda scores: target, made.layer.path)
+    except NoLayer:
+        return x.new_zeros(made.values.shape)
     return formulas.positive(method.make(network, x, seen, lambda done, total: None))[0]
 
 
