@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from models.affinity import DenseAffinity, PairwiseAffinity
 from models.mechanism import Claim, Kind, blocks_of
-from tests.test_capture import hooks
 from tests.test_mechanisms import VARIANTS, Fired, attention_of, built, fired, given, outputs
+from tests.test_passes import hooks
 from vizattn.analysis import UnknownSite
 from vizattn.geometry import Framing
 from vizattn.surgery.gates import AXES, elsewhere

@@ -13,7 +13,7 @@ import torch
 
 from models.mechanism import AttentionBlock, blocks_of
 from tests.networks_for_tests import scene, small_network, write_network
-from tests.test_capture import hooks
+from tests.test_passes import hooks
 from vizattn.__main__ import main
 from vizattn.analysis import Analysis, Segmentation, UnknownSite, look, prepare
 from vizattn.attention import PlaceAffinity, SpatialGate

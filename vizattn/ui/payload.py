@@ -10,6 +10,7 @@ from PIL import Image
 
 from vizattn.analysis import Analysis, Classification, Segmentation
 from vizattn.labels import class_label, mechanism_label
+from vizattn.surgery.offers import offers
 from vizattn.texts import text
 from vizattn.ui.encoding import Json, Words, encoded, spoken
 from vizattn.ui.sites import site
@@ -61,7 +62,8 @@ def payload(analysis: Analysis, selection: Json) -> Json:
             "input": list(analysis.framing.input),
         },
         "sites": [site(each) for each in analysis.sites],
-        "prediction": _prediction(analysis.prediction),
+        "changes": offers(analysis),
+        "prediction": prediction_numbers(analysis.prediction),
         "selection": selection,
     }
 
@@ -88,16 +90,18 @@ def shown_picture(picture: Image.Image) -> Json:
     return {"url": url, "shown_width": shown.width, "shown_height": shown.height}
 
 
-def _class(name: str) -> Words:
+def class_words(name: str) -> Words:
+    """Return what a class is called in every language."""
     return spoken(lambda language: class_label(language, name))
 
 
-def _prediction(prediction: Classification | Segmentation) -> Json:
+def prediction_numbers(prediction: Classification | Segmentation) -> Json:
+    """Return a prediction as the browser has it, with its words in every language."""
     if isinstance(prediction, Classification):
         return {
             "kind": "classify",
             "top": [
-                {"class": name, "label": _class(name), "probability": probability}
+                {"class": name, "label": class_words(name), "probability": probability}
                 for name, probability in prediction.top()
             ],
         }
@@ -105,7 +109,7 @@ def _prediction(prediction: Classification | Segmentation) -> Json:
     shares = prediction.shares()
     return {
         "kind": "segment",
-        "classes": [_class(name) for name in prediction.classes],
+        "classes": [class_words(name) for name in prediction.classes],
         "colours": [
             CLASS_COLOURS[index % len(CLASS_COLOURS)] for index in range(len(prediction.classes))
         ],
