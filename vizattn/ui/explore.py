@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from vizattn.texts import DEFAULT_LANGUAGE, text
-from vizattn.ui import canvas, surgery
+from vizattn.ui import canvas, downloads, surgery
 from vizattn.ui.frame import Frame, explained, language_of, session_of, warn
 from vizattn.ui.links import BadLink, Link, read_link
 from vizattn.ui.parts import choices_value, part
@@ -61,10 +61,13 @@ def build(frame: Frame) -> None:
         choices.example(tab.open_example, visit, shown, **working),
         choices.picture(tab.open_picture, visit, shown, **working),
         choices.network(tab.change_network, visit, shown, **working),
+        choices.weights(tab.use_weights, visit, shown, **working),
     )
     for answer in answers:
         answer.failure(None, js=FAILED, **at_once)
     attach(panel, frame, visit, instrument, answers)
+    fetched = downloads.listen(choices, instrument, frame, visit)
+    fetched.failure(None, js=FAILED, **at_once)
     frame.blocks.unload(tab.leave)
     frame.header.language(tab.speak, visit, shown, **at_once)
     choices.save(tab.save, visit, delivery, **working)
@@ -131,6 +134,19 @@ class _Explore:
             visit,
             lambda: self.desk.change_network(session, visit, event.network, event.selection),
         )
+
+    def use_weights(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show the same picture with the visitor's own weights; the file is not kept."""
+        session = session_of(request)
+
+        def look() -> View:
+            path = uploaded(event.path)
+            try:
+                return self.desk.use_weights(session, visit, path, event.selection)
+            finally:
+                path.unlink(missing_ok=True)
+
+        return self._answer(visit, look)
 
     def speak(self, visit: Visit, event: gr.EventData) -> list[Any]:
         """Put everything on show into another language, even what is no longer kept."""
