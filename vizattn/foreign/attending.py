@@ -50,6 +50,10 @@ def _transposed(tensor: Tensor) -> Tensor:
     return tensor.transpose(-2, -1)
 
 
+def _last(tensor: Tensor, axes: tuple[int, int]) -> Tensor:
+    return tensor.movedim(axes, (-2, -1))
+
+
 def _grouped(tensor: Tensor, groups: int) -> Tensor:
     return tensor.unflatten(-3, (groups, -1))
 
@@ -251,7 +255,9 @@ def _attended(
     else:
         view = product.views[1 - position]
         held = Side(hearing.graph.node(values), view, -1 if position == RIGHT else -2)
-        sides = (None, held)
+        axes = stage.axes[query], stage.axes[1 - query]
+        asking = Side(hearing.graph.node(product.operands[position]), partial(_last, axes=axes), -2)
+        sides = (asking, held)
     told = rows.movedim(stage.axes[1 - query], -1).flatten(0, -2)
     hearing.events.append(
         Attended(
@@ -265,7 +271,8 @@ def _attended(
             roughness(result),
             told[:: max(1, len(told) // 512)].float().cpu(),
             described[1],
-            hearing.keeper.settle(hearing.keeper.keep(values)) if keys <= 4096 else None,
+            # Channels that ask channels are shown with what they respond to.
+            hearing.keeper.settle(hearing.keeper.keep(values)) if lead == 1 else None,
         )
     )
     return True

@@ -16,7 +16,7 @@ from vizattn.foreign.operators import Operator, operator
 PRODUCTS = {"mul", "multiply", "addcmul"}
 _LEAST_AXES = 3
 """axes of what can be a feature map or its tokens: a gate of a mere vector has no picture"""
-_FURTHEST = 12
+_FURTHEST = 40
 """operators on single numbers that an activation function is at most made of"""
 
 
@@ -66,22 +66,24 @@ def _covers(features: Tensor, gate: Tensor) -> bool:
 
 def _same_numbers(gate: Node, features: Node) -> bool:
     """Return whether a gate came from the features by operators on single numbers alone."""
-    ancestors = {id(each) for each in _pointwise_line(features)}
-    return any(id(each) in ancestors for each in _pointwise_line(gate))
+    made_of, came_from = _origins(gate), _origins(features)
+    known = {id(each) for each in (*came_from, features)}
+    return gate.shape == features.shape and all(id(each) in known for each in made_of)
 
 
-def _pointwise_line(node: Node) -> list[Node]:
-    """Return a node and those before it, as long as operators on one tensor's numbers made them."""
-    line = [node]
-    while len(line) < _FURTHEST and node.function is not None:
-        parents = [each for each in node.parents() if each.active]
-        if not operator(node.function).pointwise or len({id(each) for each in parents}) != 1:
-            break
-        if parents[0].shape != node.shape:
-            break
-        node = parents[0]
-        line.append(node)
-    return line
+def _origins(node: Node) -> list[Node]:
+    """Return what a tensor came from by operators on single numbers, of its own shape."""
+    found, pending, seen = [], [node], {id(node)}
+    while pending:
+        current = pending.pop()
+        parents = [each for each in current.parents() if each.active]
+        inner = current.function is not None and operator(current.function).pointwise
+        if not inner or len(seen) > _FURTHEST or any(p.shape != node.shape for p in parents):
+            found.append(current)
+            continue
+        pending += [each for each in parents if id(each) not in seen]
+        seen |= {id(each) for each in parents}
+    return found
 
 
 def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> bool:

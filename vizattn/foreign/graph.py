@@ -83,8 +83,8 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 
 def tensors_of(tree: Any) -> list[Tensor]:
-    """Return every tensor inside nested lists, tuples and mappings."""
-    return [each for each in leaves(tree) if isinstance(each, Tensor)]
+    """Return every tensor with a shape inside nested lists, tuples and mappings."""
+    return [each for each in leaves(tree) if isinstance(each, Tensor) and not each.is_nested]
 
 
 def mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
@@ -140,16 +140,18 @@ class Graph:
         nodes = [
             Node(tuple(each.shape), True, function, kept[0], kept[1], index if several else None)
             for index, each in enumerate(made)
-            if isinstance(each, Tensor)
+            if isinstance(each, Tensor) and not each.is_nested
         ]
         for position in operator(function).written:
             if position < len(arguments) and isinstance(arguments[position], Tensor):
                 self._overwrite(arguments[position], function)
-        for each, node in zip((e for e in made if isinstance(e, Tensor)), nodes, strict=True):
+        for each, node in zip(tensors_of(made), nodes, strict=True):
             self._nodes[each] = node
 
     def _kept(self, leaf: Any) -> Any:
-        return self.node(leaf) if isinstance(leaf, Tensor) else leaf
+        if isinstance(leaf, Tensor):
+            return None if leaf.is_nested else self.node(leaf)
+        return leaf
 
     def _overwrite(self, target: Tensor, function: Any) -> None:
         """Forget how tensors were made that share memory with one that is written into.

@@ -89,7 +89,7 @@ TOKENWISE = {
     "glu",
 }
 """operators that mix the last axis and leave the tokens where they are"""
-PRODUCTS = {"matmul", "bmm", "mm"}
+PRODUCTS = {"matmul", "bmm", "mm", "einsum"}
 WHOLE = {
     "batch_norm",
     "native_batch_norm",

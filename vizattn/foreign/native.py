@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vizattn.foreign.events import apart
 from vizattn.foreign.hearing import Hearing
 
 
@@ -56,12 +59,14 @@ def _native_attention(hearing: Hearing, function: Any, arguments: Any, keywords:
         hearing.miss("_native_multi_head_attention", "nested")
         return result
     with hearing.aloud():
-        _attention(
+        joined = _attention(
             (given["query"], given["key"], given["value"]),
             given["num_head"],
             (given["qkv_weight"], given["qkv_bias"]),
             (given["mask"], given["mask_type"]),
         )
+    again = F.linear(joined, given["proj_weight"], given["proj_bias"])
+    _compare(hearing, again, result[0])
     return result
 
 
@@ -72,21 +77,42 @@ def _native_layer(hearing: Hearing, function: Any, arguments: Any, keywords: Any
     if source.is_nested:
         hearing.miss("_transformer_encoder_layer_fwd", "nested")
         return result
+    norms = [
+        partial(
+            F.layer_norm,
+            normalized_shape=given[f"norm_weight_{number}"].shape,
+            weight=given[f"norm_weight_{number}"],
+            bias=given[f"norm_bias_{number}"],
+            eps=given["eps"],
+        )
+        for number in (1, 2)
+    ]
+    first = given["norm_first"]
     with hearing.aloud():
-        if given["norm_first"]:
-            weight, bias = given["norm_weight_1"], given["norm_bias_1"]
-            source = F.layer_norm(source, weight.shape, weight, bias, given["eps"])
-        _attention(
-            (source, source, source),
+        asked = norms[0](source) if first else source
+        joined = _attention(
+            (asked, asked, asked),
             given["num_heads"],
             (given["qkv_weight"], given["qkv_bias"]),
             (given["mask"], given["mask_type"]),
         )
+    x = source + F.linear(joined, given["proj_weight"], given["proj_bias"])
+    x = x if first else norms[0](x)
+    hidden = F.linear(norms[1](x) if first else x, given["ffn_weight_1"], given["ffn_bias_1"])
+    hidden = F.gelu(hidden) if given["use_gelu"] else F.relu(hidden)
+    x = x + F.linear(hidden, given["ffn_weight_2"], given["ffn_bias_2"])
+    _compare(hearing, x if first else norms[1](x), result)
     return result
+
+
+def _compare(hearing: Hearing, again: Tensor, result: Tensor) -> None:
+    """Let the attention that was heard last answer for what the whole operator returned."""
+    heard = hearing.events[-1]
+    hearing.events[-1] = replace(heard, worst=max(heard.worst, apart(again, result)))
 
 
 COMPUTED: dict[str, Callable[..., Any]] = {
     "_native_multi_head_attention": _native_attention,
     "_transformer_encoder_layer_fwd": _native_layer,
 }
-"""by operator, what computes it and lets the hearing hear what it is made of"""
+"""by operator, what computes it and lets be heard what it is made of"""

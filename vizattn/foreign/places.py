@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from graphlib import TopologicalSorter
+from string import ascii_lowercase
 from typing import Any
 
 import torch
@@ -121,21 +123,25 @@ class Follower:
         return None
 
     def _product(self, node: Node) -> Places | None:
-        """Return the places of (..., token, other) from the operand that has an axis for them."""
-        left, right = (
-            self._found.get(each) if isinstance(each, Node) else None for each in node.arguments[:2]
-        )
-        for places, own, summed in ((left, -2, -1), (right, -1, -2)):
-            if places is None or places.y.dim() != len(node.shape):
+        """Return the places that one of two factors gives to what comes of their product."""
+        labelled = _labels(node)
+        if labelled is None:
+            return None
+        operands, labels, result = labelled
+        for operand, own in enumerate(labels):
+            places = self._found.get(operands[operand])
+            if places is None:
                 continue
-            along = [
-                [_varies(each, axis) for each in (places.y, places.x)] for axis in (own, summed)
-            ]
-            if any(along[1]) and not (summed == -1 and _constant(node.arguments[1])):
+            along = {
+                label: any(_varies(each, axis) for each in (places.y, places.x))
+                for axis, label in enumerate(own)
+            }
+            gone = any(along[label] for label in own if label not in result)
+            # A layer of constant weights mixes what it is given: the mean place is left.
+            if gone and operands[1 - operand].active:
                 continue
-            if any(along[0]):
-                y, x = (each.mean(dim=summed, keepdim=True) for each in (places.y, places.x))
-                return Places(y.expand(node.shape), x.expand(node.shape), places.origin)
+            if any(along[label] for label in own if label in result):
+                return places.each(partial(_arranged, own=own, result=result, shape=node.shape))
         return None
 
     def _joined(self, node: Node) -> Places | None:
@@ -156,8 +162,32 @@ class Follower:
         return Places(y, x, first.origin)
 
 
-def _constant(argument: Any) -> bool:
-    return isinstance(argument, Node) and not argument.active
+def _labels(node: Node) -> tuple[list[Node], tuple[str, str], str] | None:
+    """Return the factors of a product, a letter for each of their axes, and those of the result."""
+    if node.name == "einsum":
+        equation, operands = str(node.arguments[0]).replace(" ", ""), list(node.arguments[1])
+        if len(operands) != 2 or "->" not in equation or "." in equation:
+            return None
+        given, result = equation.split("->")
+        one, other = given.split(",")
+        return operands, (one, other), result
+    operands = [each for each in node.arguments[:2] if isinstance(each, Node)]
+    if len(operands) != 2 or any(len(each.shape) < 2 for each in operands):
+        return None
+    lead = ascii_lowercase[3 : 1 + len(node.shape)]
+    one, other = (lead[len(lead) + 2 - len(each.shape) :] for each in operands)
+    return operands, (one + "ac", other + "cb"), lead + "ab"
+
+
+def _arranged(coordinate: Tensor, own: str, result: str, shape: tuple[int, ...]) -> Tensor:
+    """Return coordinates with the axes of a result: means over those that are gone."""
+    kept = [label for label in own if label in result]
+    for axis in reversed([axis for axis, label in enumerate(own) if label not in result]):
+        coordinate = coordinate.mean(dim=axis)
+    order = sorted(range(len(kept)), key=lambda index: result.index(kept[index]))
+    coordinate = coordinate.permute(order)
+    spread = [slice(None) if label in kept else None for label in result]
+    return coordinate[tuple(spread)].expand(shape)
 
 
 def _sorted(nodes: list[Node], needed: Callable[[Node], list[Node]]) -> list[Node]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vizattn.foreign.events import Event, Missed
 from vizattn.foreign.graph import tensors_of
 from vizattn.foreign.keeping import MEMORY_LIMIT, Keeper
-from vizattn.foreign.tracker import PlainPaths, Tracker
+from vizattn.foreign.tracker import Tracker
 from vizattn.passes import lock_of
 
 
@@ -61,7 +61,7 @@ def record(
         tracker = Tracker(network, keeper)
         for tensor in tensors_of((list(inputs), dict(named or {}))):
             tracker.heard.graph.give(tensor)
-        with PlainPaths(), tracker:
+        with tracker:
             output = network(*inputs, **(named or {}))
     return Recording(output, tuple(tracker.heard.events), tuple(tracker.heard.missed))
 

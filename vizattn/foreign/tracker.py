@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vizattn.foreign import attending, gating, native, sampling
@@ -23,13 +22,6 @@ from vizattn.foreign.scores import Scores
 from vizattn.foreign.steps import followed
 
 _LIBRARIES = {"aten", "prim", "prims", "torchvision", "profiler", "inductor", "quantized"}
-
-
-class PlainPaths(TorchFunctionMode):
-    """Changes nothing, and keeps torch's encoder layers from doing all in one operator."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*args, **(kwargs or {}))
 
 
 class Tracker(TorchDispatchMode):
@@ -53,6 +45,9 @@ class Tracker(TorchDispatchMode):
         for position in about.written:
             if position < len(args) and isinstance(args[position], Tensor):
                 self.heard.keeper.before_writing(args[position])
+        if about.name == "item" and not isinstance(args[0], Tensor):
+            # Scripted code asks numbers for their number; the mode has unpacked them already.
+            return args[0]
         compute = native.COMPUTED.get(about.name)
         result = (
             func(*args, **kwargs) if compute is None else compute(self.heard, func, args, kwargs)
