@@ -46,10 +46,10 @@ def attend(client: Client, **arguments: Any) -> tuple[dict[str, Any], str]:
     return facts, overlay
 
 
-def test_only_three_calls_are_offered_and_they_say_what_they_do(client: Client) -> None:
+def test_only_four_calls_are_offered_and_they_say_what_they_do(client: Client) -> None:
     offered = client.view_api(print_info=False, return_format="dict")
     assert offered["unnamed_endpoints"] == {}
-    assert set(offered["named_endpoints"]) == {"/analyze", "/attend", "/count"}
+    assert set(offered["named_endpoints"]) == {"/analyze", "/attend", "/count", "/trust"}
     for call in offered["named_endpoints"].values():
         assert len(call["description"]) > 40
     parameters = offered["named_endpoints"]["/attend"]["parameters"]

@@ -13,7 +13,7 @@ from vizattn.facts import summary
 from vizattn.intake import read_picture
 from vizattn.render import overlay
 from vizattn.texts import DEFAULT_LANGUAGE
-from vizattn.ui import counting
+from vizattn.ui import counting, trust_calls
 from vizattn.ui.frame import Frame, explained, language_of, session_of
 from vizattn.ui.links import Link
 from vizattn.ui.sent import Sent, refusal
@@ -43,6 +43,7 @@ def build(frame: Frame) -> None:
         facts, drawn = gr.JSON(label="What was found"), gr.File(label="Overlay (PNG)")
         analyze, attend = gr.Button("analyze"), gr.Button("attend")
         counting.build(frame, **working)
+        trust_calls.build(frame, first)
     analyze.click(calls.analyze, [image, network], facts, api_name="analyze", **working)
     attend.click(
         calls.attend,
