@@ -60,8 +60,8 @@ class CrowdCounter(nn.Module):
         self.network = CSCANetwork(ratio, norm, fusion)
         # The first answer is nearly empty: what starts with a crowd everywhere is pushed down so
         # hard that the head stays silent for good wherever there is no crowd.
-        for values in self.network.head[-1].parameters():
-            nn.init.normal_(values, std=0.01)
+        for name, values in self.network.head[-1].named_parameters():
+            nn.init.normal_(values, std=0.01 if name == "weight" else 0.0)
         for stage, stride in zip(self.stages, STAGE_STRIDES, strict=True):
             set_stride(stage, stride)
 

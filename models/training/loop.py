@@ -86,8 +86,9 @@ class Run:
         generator = generator_at(self.recipe, self.epoch)
         torch.manual_seed(generator.initial_seed())
         self.network.train()
-        for module in self.frozen:
-            module.eval()
+        if self.epoch >= self.recipe.still_from:
+            for module in self.frozen:
+                module.eval()
         steps = task.steps(self.recipe)
         bar = tqdm(
             task.batches(self.recipe, crop_at(self.recipe, self.epoch), generator),
