@@ -7,7 +7,7 @@ import { speaker } from "./canvas/format.js";
 import { cellAt, moved, toModel } from "./canvas/grids.js";
 import { segmentationOf } from "./canvas/prediction.js";
 import { benchmarkRow } from "./canvas/rows.js";
-import { openSite, withViews } from "./canvas/sites/index.js";
+import { openSite } from "./canvas/sites/index.js";
 import { inLanguage } from "./canvas/spoken.js";
 import {
   faceOf, firstState, selectionOf, siteOf, startPlace, validHead, withSelection,
@@ -106,7 +106,7 @@ class Instrument {
 
   /** Take the payload's words of the language on show. */
   translate() {
-    this.payload = this.sent && withViews(inLanguage(this.sent, this.language));
+    this.payload = this.sent && inLanguage(this.sent, this.language);
     this.sites.clear();
     if (!this.payload) return;
     const { framing, picture, prediction } = this.payload;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,8 +31,12 @@ from tests.canvas_page import (
     sparse,
     table_site,
 )
+from tests.networks_for_tests import scene, small_network
+from vizattn.analysis import look
+from vizattn.attention import PlaceAffinity
 from vizattn.texts import LANGUAGES
 from vizattn.ui.canvas import texts_of
+from vizattn.ui.payload import payload
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
@@ -62,8 +67,8 @@ def shared_page(visit: Open) -> Any:
     return visit(None)
 
 
-def show(page: Any, payload: Payload, **selection: Any) -> None:
-    page.evaluate(f"(payload) => {HERE}.update(payload)", payload)
+def show(page: Any, sent: Payload, **selection: Any) -> None:
+    page.evaluate(f"(payload) => {HERE}.update(payload)", sent)
     if selection:
         page.evaluate(f"(selection) => {HERE}.select(selection)", selection)
     settle(page)
@@ -138,21 +143,16 @@ def forms() -> dict[str, tuple[Payload, Matrix]]:
 
 
 def test_rows_of_every_form_equal_numpy(shared_page: Any) -> None:
-    for form, matrix in forms().values():
-        payload = payload_of([rows_site(form, GRID, GRID, "signed", heads=HEADS)], picture())
-        show(shared_page, payload)
-        assert_rows(shared_page, payload, matrix)
-
-
-def assert_rows(page: Any, payload: Payload, matrix: Matrix) -> None:
-    for cell in (0, 21, N - 1):
+    for cell, (form, matrix) in zip((0, 9, 21, 30, N - 1, 40, 7), forms().values(), strict=True):
+        sent = payload_of([rows_site(form, GRID, GRID, "signed", heads=HEADS)], picture())
+        show(shared_page, sent)
         line, column = divmod(cell, COLUMNS)
-        point_at(page, 16 * column + 5, 16 * line + 11, payload)
-        expected = matrix[:, cell]
-        for head, wanted in [(0, expected[0]), (1, expected[1]), ("mean", expected.mean(0))]:
-            page.evaluate(f"{HERE}.select({{ head: {json.dumps(head)} }})")
-            got = np.array(page.evaluate(f"{HERE}.row()"))
-            assert np.abs(got - wanted).max() <= 1e-3 * np.abs(wanted).max()
+        point_at(shared_page, 16 * column + 5, 16 * line + 11, sent)
+        rows = shared_page.evaluate("""() => [0, 1, "mean"].map((head) =>
+          Array.from(instrument.site.row({ ...instrument.state, head })))""")
+        wanted = matrix[:, cell]
+        for got, row in zip(rows, [*wanted, wanted.mean(0)], strict=True):
+            assert np.abs(got - row).max() <= 1e-3 * np.abs(row).max()
 
 
 def drawn(page: Any) -> np.ndarray:
@@ -163,13 +163,13 @@ def test_what_an_area_weighs_is_spread_over_its_box(shared_page: Any) -> None:
     boxes = pyramid()
     query, key = normal(1, N, 4), normal(1, len(boxes), 4, seed=1)
     form = product(query, key) | regions(boxes)
-    payload = payload_of([rows_site(form, GRID, GRID)], picture())
-    show(shared_page, payload, at=[100, 20])
+    sent = payload_of([rows_site(form, GRID, GRID)], picture())
+    show(shared_page, sent, at=[100, 20])
     weights = softmax(query[0, COLUMNS + 6] @ key[0].T)
     assert np.allclose(shared_page.evaluate(f"{HERE}.row()"), weights, atol=1e-6)
     assert np.allclose(drawn(shared_page), over_boxes(weights, boxes), atol=1e-6)
     assert drawn(shared_page).sum() == pytest.approx(1, abs=1e-5)
-    point_at(shared_page, 10, 40, payload)  # in three boxes: all, the second and the last
+    point_at(shared_page, 10, 40, sent)  # in three boxes: all, the second and the last
     outlined = shared_page.evaluate(f"{HERE}.site.pointed({HERE}.state).boxes")
     wanted = [[16 * x, 16 * y, 16 * (r - x), 16 * (b - y)] for x, y, r, b in boxes[[0, 1, 4]]]
     assert sorted(outlined) == sorted(np.array(wanted).tolist())
@@ -183,8 +183,8 @@ def test_an_area_besides_the_cells_is_a_part_of_each(shared_page: Any) -> None:
     keys = np.concatenate([listed_keys(1, 5), np.full((1, N, 1), N)], axis=2)
     weights = abs(normal(1, N, 8, seed=6))
     form = sparse(keys, weights) | regions(boxes)
-    payload = payload_of([rows_site(form, GRID, GRID, "positive")], picture())
-    show(shared_page, payload, at=[40, 40])
+    sent = payload_of([rows_site(form, GRID, GRID, "positive")], picture())
+    show(shared_page, sent, at=[40, 40])
     parts = scattered(keys, weights, N + 1)[0, 2 * COLUMNS + 2]
     row = np.array(shared_page.evaluate(f"{HERE}.row()"))
     assert np.allclose(row, parts[:N] + parts[N] / N, rtol=1e-4, atol=1e-6)
@@ -193,9 +193,9 @@ def test_an_area_besides_the_cells_is_a_part_of_each(shared_page: Any) -> None:
 def test_a_token_that_is_no_place_asks_and_is_heard(shared_page: Any) -> None:
     query, key = normal(1, N + 1, 4), normal(1, N + 1, 4, seed=1)
     site = rows_site(product(query, key), GRID, GRID, extra=[{"en": "class token", "zh": "类别"}])
-    payload = payload_of([site], picture())
+    sent = payload_of([site], picture())
     page = shared_page
-    show(page, payload, at=[20, 20])
+    show(page, sent, at=[20, 20])
     rows = softmax(query[0] @ key[0].T)
     here = rows[1 + COLUMNS + 1]
     assert np.allclose(page.evaluate(f"{HERE}.row()"), here, atol=1e-6)
@@ -208,15 +208,15 @@ def test_a_token_that_is_no_place_asks_and_is_heard(shared_page: Any) -> None:
     assert np.allclose(page.evaluate(f"{HERE}.row()"), rows[0], atol=1e-6)
     page.wait_for_timeout(250)
     assert "row of the class token" in page.locator(".va-said").inner_text()
-    point_at(page, 100, 50, payload, click=True)
+    point_at(page, 100, 50, sent, click=True)
     assert np.allclose(page.evaluate(f"{HERE}.row()"), rows[1 + 3 * COLUMNS + 6], atol=1e-6)
 
 
 def test_all_cells_of_a_token_are_drawn_alike(shared_page: Any) -> None:
     tokens = N // 4
     query, key = normal(1, tokens, 4), normal(1, tokens, 4, seed=1)
-    payload = payload_of([rows_site(product(query, key), GRID, GRID, bands=4)], picture())
-    show(shared_page, payload, at=[8, 40])
+    sent = payload_of([rows_site(product(query, key), GRID, GRID, bands=4)], picture())
+    show(shared_page, sent, at=[8, 40])
     row = softmax(query[0, 2 * COLUMNS % tokens] @ key[0].T)
     assert np.allclose(drawn(shared_page), np.tile(row, 4), atol=1e-6)
     frame = f"{HERE}.site.frame({HERE}.state)"
@@ -230,13 +230,13 @@ def heights(page: Any) -> np.ndarray:
 def test_a_place_tells_all_maps_and_a_bar_its_map(shared_page: Any) -> None:
     values = softmax(normal(5, ROWS, COLUMNS) * np.arange(1, 6)[:, None, None], 0)
     site = plain_site("assignment", "maps", "simplex", "z", **maps_of(values, GRID, "codeword"))
-    payload = payload_of([site], picture())
+    sent = payload_of([site], picture())
     page = shared_page
-    show(page, payload)
+    show(page, sent)
     widest = int(np.ptp(values.reshape(5, -1), axis=1).argmax())
     assert np.allclose(page.evaluate(f"{HERE}.row()"), values[widest].ravel())
     assert np.allclose(heights(page), values.mean((1, 2)), atol=1e-6)
-    point_at(page, 100, 50, payload)
+    point_at(page, 100, 50, sent)
     assert np.allclose(heights(page), values[:, 3, 6])
     assert f"codeword {widest}" in page.locator(".va-readout").inner_text()
     page.locator(".va-bars-slider").focus()
@@ -262,9 +262,9 @@ def test_rows_have_a_second_face(shared_page: Any) -> None:
     flat = assigned.reshape(1, 4, N).swapaxes(1, 2).copy()
     maps = maps_of(assigned, GRID, "basis")["maps"]
     site = rows_site(product(flat, flat, "none"), GRID, GRID, "positive", maps=maps)
-    payload = payload_of([site], picture())
+    sent = payload_of([site], picture())
     page = shared_page
-    show(page, payload, at=[60, 40])
+    show(page, sent, at=[60, 40])
     implied = flat[0, 2 * COLUMNS + 3] @ flat[0].T
     assert np.allclose(page.evaluate(f"{HERE}.row()"), implied, atol=1e-6)
     page.get_by_role("button", name=texts_of("en")["control.face_maps"]).click()
@@ -290,8 +290,8 @@ def test_a_line_of_a_gate_lights_its_own_band(shared_page: Any, axis: str) -> No
     length = {"height": ROWS, "width": COLUMNS}[axis]
     values = np.zeros((3, length), np.float32)
     values[:, 2] = 1
-    payload = payload_of([edges_site(values, axis, GRID, "gate")], picture())
-    show(shared_page, payload, opacity=1)
+    sent = payload_of([edges_site(values, axis, GRID, "gate")], picture())
+    show(shared_page, sent, opacity=1)
     width, height, lit = shared_page.evaluate(PIXELS, 0)
     y, x = np.divmod(np.array(lit), width)
     low, high, whole = (y, y, height) if axis == "height" else (x, x, width)
@@ -307,10 +307,10 @@ def test_a_line_of_a_gate_lights_its_own_band(shared_page: Any, axis: str) -> No
 
 def test_a_height_gate_tells_all_channels_of_the_line_pointed_at(shared_page: Any) -> None:
     values = softmax(normal(4, ROWS), 0)
-    payload = payload_of([edges_site(values, "height", GRID, "gate")], picture())
-    show(shared_page, payload)
+    sent = payload_of([edges_site(values, "height", GRID, "gate")], picture())
+    show(shared_page, sent)
     assert np.allclose(shared_page.evaluate(f"{HERE}.row()"), values.mean(0), atol=1e-6)
-    point_at(shared_page, 30, 70, payload)
+    point_at(shared_page, 30, 70, sent)
     assert np.allclose(heights(shared_page), values[:, 4])
     assert "row 4" in shared_page.locator(".va-readout").inner_text()
 
@@ -425,30 +425,30 @@ def test_steps_keep_the_pointer_and_the_basis(shared_page: Any) -> None:
 
 
 def test_another_module_can_take_the_pointer(shared_page: Any) -> None:
-    payload = steps_payload()
+    sent = steps_payload()
     page = shared_page
-    show(page, payload, at=[60, 40])
+    show(page, sent, at=[60, 40])
     page.evaluate(f"""() => {{
       window.heard = [];
       const tell = (step) => (place) => window.heard.push([step, place]);
       {HERE}.desk.stage.handTo({{ down: tell("down"), move: tell("move"), up: tell("up"),
         draw: () => window.heard.push(["draw", null]) }});
     }}""")
-    point_at(page, 100, 30, payload, click=True)
+    point_at(page, 100, 30, sent, click=True)
     assert page.evaluate(f"{HERE}.state.pin") == [60, 40]
     heard = page.evaluate("window.heard")
     assert [step for step, _ in heard if step != "move"][:2] == ["down", "up"]
     assert np.allclose(next(place for step, place in heard if step == "down"), [100, 30], atol=0.5)
     page.evaluate(f"{HERE}.desk.stage.handTo(null)")
-    point_at(page, 100, 30, payload, click=True)
+    point_at(page, 100, 30, sent, click=True)
     assert np.allclose(page.evaluate(f"{HERE}.state.pin"), [100, 30], atol=0.5)
 
 
 def test_notes_and_passes_are_said_in_both_languages(shared_page: Any) -> None:
     form = {"form": "composed", "stages": [sparse(listed_keys(1, 1), abs(normal(1, N, 7)))] * 2}
     note = {"en": "Two passes reach everything.", "zh": "两遍可达全部位置。"}
-    payload = payload_of([rows_site(form, GRID, GRID, path="cc#composed", note=note)], picture())
-    show(shared_page, payload, at=[60, 40])
+    sent = payload_of([rows_site(form, GRID, GRID, path="cc#composed", note=note)], picture())
+    show(shared_page, sent, at=[60, 40])
     facts = shared_page.locator(".va-site").inner_text
     assert note["en"] in facts()
     assert texts_of("en")["facts.composed"] in facts()
@@ -457,6 +457,45 @@ def test_notes_and_passes_are_said_in_both_languages(shared_page: Any) -> None:
     assert note["zh"] in facts()
     assert texts_of("zh")["facts.composed"] in facts()
     shared_page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'en')", texts_of("en"))
+
+
+REAL = [("segment", "ann"), ("segment", "ccnet"), ("segment", "isa"), ("segment", "emanet"),
+        ("segment", "dgmn"), ("segment", "psanet"), ("classify", "vit"), ("classify", "lrnet"),
+        ("segment", "strip_pooling"), ("classify", "triplet"), ("classify", "sknet")]  # fmt: skip
+"""of each form of rows and each view, a mechanism or two"""
+
+
+def row_at(page: Any, site: Payload, framing: Payload, cell: int, head: int) -> np.ndarray:
+    """Return the row of a query cell as the browser draws it, over the key cells."""
+    grid = site["query_grid"]
+    line, column = divmod(cell, grid["columns"])
+    model = [
+        grid["origin"][i] + (at + 0.5) * grid["cell"][i] for i, at in enumerate((column, line))
+    ]
+    place = [(model[i] - framing["offset"][i]) / framing["scale"][i] for i in (0, 1)]
+    frame = """([pin, head]) => Array.from(
+      instrument.site.frame({ ...instrument.state, pin, asked: pin, head }).values)"""
+    return np.array(page.evaluate(frame, [place, head]))
+
+
+@pytest.mark.parametrize("network", REAL, ids="-".join)
+def test_real_blocks_are_shown_with_the_numbers_of_python(
+    shared_page: Any, network: tuple[str, str]
+) -> None:
+    seen = look(scene(96, 80), small_network(*network))
+    sent = payload(seen, {"at": [50, 40]})
+    show(shared_page, sent)
+    for captured, site in zip(seen.sites, sent["sites"], strict=True):
+        shared_page.evaluate(f"(site) => {HERE}.select({{ site }})", site["path"])
+        settle(shared_page)
+        words = shared_page.locator(".va").inner_text()
+        assert not re.search(r"\{\w+\}|NaN|undefined|null", words)
+        if not isinstance(captured, PlaceAffinity):
+            continue
+        cell = len(captured.query_grid) // 3
+        for head, wanted in enumerate(captured.row_of(cell)):
+            got = row_at(shared_page, site, sent["framing"], cell, head)
+            assert np.abs(got - wanted.ravel()).max() <= 1e-3 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

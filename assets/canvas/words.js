@@ -138,13 +138,13 @@ export function barsSentence(values, order, names, say) {
   ].join(say("sentence.join"));
 }
 
-/** Describe a channel gate: how many channels are open and closed, and the range. */
-export function gateSentence(values, say) {
+/** Describe a channel gate: the range, and of one within 0..1 how many channels pass. */
+export function gateSentence(values, unit, say) {
   const [low, high] = extent(values);
   const count = (test) => values.filter(test).length;
   return [
-    say("sentence.gate_channels", { total: values.length, open: count((value) => value > 0.9),
-      closed: count((value) => value < 0.1) }),
+    ...(unit ? [say("sentence.gate_channels", { total: values.length,
+      open: count((value) => value > 0.9), closed: count((value) => value < 0.1) })] : []),
     say("sentence.gate_range", { low: number(low, 2), high: number(high, 2),
       channel: topIndices(values, 1)[0] }),
   ].join(say("sentence.join"));

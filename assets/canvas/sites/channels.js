@@ -1,7 +1,7 @@
 // Channel gates and channel affinities: bars of channels, and a channel's activation as heat.
 
 import { decodeFloats } from "../codec.js";
-import { makeScale } from "../colours.js";
+import { makeScale, signedScale } from "../colours.js";
 import { number, percent } from "../format.js";
 import { cellAt, cellBox, cells, rowColumn, toModel } from "../grids.js";
 import { describeRow, extent, largest, sortedIndices, topIndices } from "../statistics.js";
@@ -72,6 +72,10 @@ export class ChannelGateSite extends ChannelSite {
     this.detail = "bars";
     this.values = decodeFloats(site.gate.values);
     this.order = sortedIndices(this.values);
+    this.unit = site.claim === "unit";
+    const [low, high] = extent(this.values);
+    const reach = Math.max(-low, high, 1e-12);
+    this.range = this.unit ? [0, 1] : low < 0 ? [-reach, reach] : [0, reach];
   }
 
   row() {
@@ -90,7 +94,8 @@ export class ChannelGateSite extends ChannelSite {
   bars(state, say) {
     const channel = this.shown(state);
     const rank = this.order.indexOf(channel) + 1;
-    return { values: this.values, order: this.order, high: 1, shown: channel,
+    const [low, high] = this.range;
+    return { values: this.values, order: this.order, low, high, shown: channel,
       pinned: this.valid(state.channel),
       caption: say("bars.gate", { channel, weight: number(this.values[channel]), rank,
         total: this.values.length }),
@@ -105,8 +110,8 @@ export class ChannelGateSite extends ChannelSite {
     return [
       [say("numbers.range"), `${number(low)} … ${number(high)}`],
       [say("numbers.mean"), number(mean)],
-      [say("numbers.open"), count((value) => value > 0.9)],
-      [say("numbers.closed"), count((value) => value < 0.1)],
+      ...(this.unit ? [[say("numbers.open"), count((value) => value > 0.9)],
+        [say("numbers.closed"), count((value) => value < 0.1)]] : []),
     ];
   }
 
@@ -115,11 +120,11 @@ export class ChannelGateSite extends ChannelSite {
   }
 
   sentence(state, say) {
-    return gateSentence(this.values, say);
+    return gateSentence(this.values, this.unit, say);
   }
 
   thumbnail() {
-    return { bars: this.order.map((channel) => this.values[channel]) };
+    return { bars: this.order.map((channel) => this.values[channel] / this.range[1]) };
   }
 }
 
@@ -128,8 +133,28 @@ export class ChannelAffinitySite extends ChannelSite {
     super(site, scene);
     this.detail = "matrix";
     this.channels = site.matrix.channels;
-    this.matrix = decodeFloats(site.matrix.values);
+    this.heads = site.heads ?? 1;
+    this.values = decodeFloats(site.matrix.values);
+    this.matrix = this.matrixOf(0);
     this.first = Math.floor(topIndices(this.matrix, 1)[0] / this.channels);
+    this.signed = site.claim === "signed";
+  }
+
+  /** The matrix (query, key) of a head, or the mean of those of all heads. */
+  matrixOf(head) {
+    const size = this.channels ** 2;
+    if (head !== "mean") return this.values.subarray(head * size, (head + 1) * size);
+    this.mean ??= Float32Array.from({ length: size }, (_, i) => {
+      let sum = 0;
+      for (let one = 0; one < this.heads; one += 1) sum += this.values[one * size + i];
+      return sum / this.heads;
+    });
+    return this.mean;
+  }
+
+  /** Take the matrix of the head on show. */
+  choose(state) {
+    this.matrix = this.matrixOf(state.head === "mean" ? "mean" : Math.min(state.head, this.heads - 1));
   }
 
   /** The query channel: the pinned one, else the one pointed at in the matrix. */
@@ -145,6 +170,7 @@ export class ChannelAffinitySite extends ChannelSite {
   }
 
   row(state) {
+    this.choose(state);
     const from = this.queryChannel(state) * this.channels;
     return this.matrix.subarray(from, from + this.channels);
   }
@@ -153,20 +179,27 @@ export class ChannelAffinitySite extends ChannelSite {
     const row = this.row(state);
     const query = this.queryChannel(state);
     const key = this.shown(state);
-    return { values: row, order: sortedIndices(row), shown: key, pinned: null,
-      high: state.scale === "fixed" ? 1 : Math.max(largest(row), 1e-12),
+    const { low, high } = this.scaleOf(state, state.scale === "fixed" ? this.matrix : row);
+    return { values: row, order: sortedIndices(row), shown: key, pinned: null, low, high,
       caption: say("bars.affinity", { query, key, weight: number(row[key]) }),
       label: say("bars.affinity_label", { query }) };
   }
 
   matrixView(state, say) {
-    this.peak ??= largest(this.matrix);
-    const high = state.scale === "fixed" ? 1 : this.peak;
+    this.choose(state);
+    const scale = this.scaleOf(state, this.matrix);
     const query = this.queryChannel(state);
     return { values: this.matrix, rows: this.channels, columns: this.channels,
-      scale: makeScale(0, high), query, column: null, pinned: state.channel !== null,
-      caption: say("matrix.caption", { high: number(high) }), label: say("matrix.label"),
+      scale, query, column: null, pinned: state.channel !== null,
+      caption: say("matrix.caption", { low: number(scale.low), high: number(scale.high) }), label: say("matrix.label"),
       said: say("top.channel", { channel: query }) };
+  }
+
+  /** From 0 (or symmetric about it) to the largest value; weights that sum to 1 can be fixed to 1. */
+  scaleOf(state, values) {
+    if (state.scale === "fixed" && this.site.claim === "simplex") return makeScale(0, 1);
+    const size = Math.max(largest(values), 1e-12);
+    return this.signed ? signedScale(size) : makeScale(0, size);
   }
 
   numbers(state, say) {
@@ -193,7 +226,8 @@ export class ChannelAffinitySite extends ChannelSite {
   }
 
   thumbnail(state) {
+    this.choose(state);
     return { values: this.matrix, plain: true, rows: this.channels, columns: this.channels,
-      scale: makeScale(0, state.scale === "fixed" ? 1 : largest(this.matrix)) };
+      scale: this.scaleOf(state, this.matrix) };
   }
 }

@@ -27,12 +27,3 @@ export function openSite(site, scene, face) {
   if (!View) throw new Error(`expected a view of ${Object.keys(VIEWS)}, received ${face}`);
   return new View(site, scene);
 }
-
-const VIEW_OF_KIND = { place_affinity: "rows", spatial_gate: "map", channel_gate: "channels",
-  channel_affinity: "matrix" };
-
-/** Name the view, and the form of rows, of sites that do not say it themselves. */
-export function withViews(payload) {
-  return { ...payload, sites: payload.sites.map((site) => ({ view: VIEW_OF_KIND[site.kind], ...site,
-    ...(site.affinity && { affinity: { form: "product", ...site.affinity } }) })) };
-}

@@ -1,11 +1,11 @@
 // A spatial gate: one value per place, the same for whoever asks.
 
 import { decodeFloats } from "../codec.js";
-import { makeScale } from "../colours.js";
+import { makeScale, signedScale } from "../colours.js";
 import { number, percent } from "../format.js";
 import { cellAt, cellBox, cellCentre, rowColumn, toModel, toOriginal } from "../grids.js";
 import { extent, topIndices } from "../statistics.js";
-import { spatialSentence } from "../words.js";
+import { mapSentence, spatialSentence } from "../words.js";
 
 export class MapSite {
   constructor(site, scene) {
@@ -16,6 +16,8 @@ export class MapSite {
     this.detail = "none";
     this.values = decodeFloats(site.map.values);
     this.range = extent(this.values);
+    this.unit = site.claim === "unit";
+    this.signed = site.claim === "signed" && this.range[0] < 0;
   }
 
   row() {
@@ -23,7 +25,10 @@ export class MapSite {
   }
 
   scale(state) {
-    return state.scale === "fixed" ? makeScale(0, 1) : makeScale(...this.range);
+    const [low, high] = this.range;
+    if (this.signed) return signedScale(Math.max(-low, high));
+    if (state.scale !== "fixed") return makeScale(low, high);
+    return makeScale(0, this.unit ? 1 : high);
   }
 
   frame(state) {
@@ -37,9 +42,12 @@ export class MapSite {
   }
 
   legend(state, say) {
-    const label = state.scale === "fixed" ? say("bar.fixed_unit")
+    const label = this.unit && state.scale === "fixed" ? say("bar.fixed_unit")
       : say("bar.map", { low: number(this.range[0]), high: number(this.range[1]) });
-    return { label, ticks: [] };
+    if (this.site.claim !== "simplex") return { label, ticks: [] };
+    const count = this.values.length;
+    return { label, ticks: [{ value: 1 / count, name: say("bar.uniform_name"),
+      label: say("bar.uniform", { count, value: number(1 / count, 2) }) }] };
   }
 
   pointed(state) {
@@ -57,8 +65,8 @@ export class MapSite {
     return [
       [say("numbers.range"), `${number(this.range[0])} … ${number(this.range[1])}`],
       [say("numbers.mean"), number(mean)],
-      [say("numbers.open"), share((value) => value > 0.9)],
-      [say("numbers.closed"), share((value) => value < 0.1)],
+      ...(this.unit ? [[say("numbers.open"), share((value) => value > 0.9)],
+        [say("numbers.closed"), share((value) => value < 0.1)]] : []),
       ...(here ? [[say("numbers.here"), number(here.value)]] : []),
     ];
   }
@@ -70,7 +78,7 @@ export class MapSite {
       return { label: say("top.place", { row, column }),
         weight: this.values[index], place, under: this.scene.segmentation?.at(place) ?? null };
     });
-    return { title: say("top.open_places"), entries };
+    return { title: say(this.unit ? "top.open_places" : "top.values"), entries };
   }
 
   sentence(state, say) {
@@ -79,7 +87,8 @@ export class MapSite {
       const [x, y] = toOriginal(framing, cellCentre(this.pointerGrid, index));
       return [x / picture.width, y / picture.height];
     };
-    return spatialSentence(this.values, this.range, centres, say);
+    return this.unit ? spatialSentence(this.values, this.range, centres, say)
+      : mapSentence(this.values, centres, this.site.title, null, say);
   }
 
   thumbnail(state) {
