@@ -9,6 +9,7 @@
  */
 window.vizattn.picker = ({ groups, chosen, task, tasks, words, choose }) => {
   const { h } = window.vizattn;
+  const LEAST = 240;
   const every = groups.flatMap((group) => group.networks);
   const current = every.find((one) => one.name === chosen);
   const search = h("input", { type: "search", class: "vp-search", role: "combobox",
@@ -64,7 +65,24 @@ window.vizattn.picker = ({ groups, chosen, task, tasks, words, choose }) => {
     marked?.classList.add("vp-marked");
     if (marked) search.setAttribute("aria-activedescendant", marked.id);
     else search.removeAttribute("aria-activedescendant");
-    if (scroll) marked?.scrollIntoView({ block: "nearest" });
+    if (scroll && marked) reveal();
+  }
+
+  /** Scroll the list, and nothing around it, until the marked option is in sight. */
+  function reveal() {
+    const box = list.getBoundingClientRect();
+    const own = marked.getBoundingClientRect();
+    // The group's title stays at the top, over what is scrolled.
+    const title = marked.parentElement.querySelector("h3").offsetHeight;
+    if (own.bottom > box.bottom) list.scrollTop += own.bottom - box.bottom + 8;
+    else if (own.top < box.top + title) list.scrollTop -= box.top + title - own.top;
+  }
+
+  /** Let the list be as tall as the window allows; where that is too little, the page moves. */
+  function fit() {
+    const room = () => window.innerHeight - list.getBoundingClientRect().top - 16;
+    if (room() < LEAST) root.scrollIntoView({ block: "start" });
+    list.style.maxHeight = `${Math.max(room(), LEAST)}px`;
   }
 
   function move(by) {
@@ -83,8 +101,9 @@ window.vizattn.picker = ({ groups, chosen, task, tasks, words, choose }) => {
     panel.hidden = false;
     button.setAttribute("aria-expanded", "true");
     search.value = "";
+    fit();
     fill();
-    search.focus();
+    search.focus({ preventScroll: true });
     document.addEventListener("pointerdown", outside);
   }
 

@@ -126,9 +126,13 @@ def _look_up(address: str) -> None:
 
 def _reason(error: Exception) -> str:
     """Return the innermost cause of an error in one line: what the network itself said."""
-    while isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return f"{type(error).__name__}: {error}".split("\n")[0]
+    while True:
+        inner = getattr(error, "reason", None) or error.__cause__
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    said = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    return str(said).split("\n")[0]
 
 
 def _told(entry: Entry, progress: Progress) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from vizattn.networks import Library
 from vizattn.texts import text
@@ -76,7 +77,7 @@ class Downloads:
             raise download.error
 
 
-def listen(choices: gr.HTML, instrument: gr.HTML, frame: Frame, visit: gr.State) -> None:
+def listen(choices: gr.HTML, instrument: gr.HTML, frame: Frame, visit: gr.State) -> Dependency:
     """Let the choices ask for weights; they hear when these are here, and choose the network."""
     downloads = Downloads(frame.desk.library)
 
@@ -91,7 +92,7 @@ def listen(choices: gr.HTML, instrument: gr.HTML, frame: Frame, visit: gr.State)
             warn(str(stop))
         yield [choices_value(frame.desk, visit, frame.settings), canvas.waiting(None, language)]
 
-    choices.download(
+    asked: Dependency = choices.download(
         fetch,
         visit,
         [choices, instrument],
@@ -101,6 +102,7 @@ def listen(choices: gr.HTML, instrument: gr.HTML, frame: Frame, visit: gr.State)
         show_progress="hidden",
         api_visibility="private",
     )
+    return asked
 
 
 def _words(language: str, title: str, download: Download) -> str:

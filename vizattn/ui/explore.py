@@ -66,7 +66,8 @@ def build(frame: Frame) -> None:
     for answer in answers:
         answer.failure(None, js=FAILED, **at_once)
     attach(panel, frame, visit, instrument, answers)
-    downloads.listen(choices, instrument, frame, visit)
+    fetched = downloads.listen(choices, instrument, frame, visit)
+    fetched.failure(None, js=FAILED, **at_once)
     frame.blocks.unload(tab.leave)
     frame.header.language(tab.speak, visit, shown, **at_once)
     choices.save(tab.save, visit, delivery, **working)
