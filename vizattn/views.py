@@ -263,8 +263,11 @@ def _(
     if scale is Scale.ROW_MAXIMUM:
         high, peak = end(row.max()), end(rows.max())
         label = Label("canvas.bar.row", {"value": number(row.max())})
+    elif captured.claim not in (Claim.UNIT, Claim.SIMPLEX):
+        high, label = ranged(rows)
+        peak = high
     bars_title = Label("figure.channel_row", {"channel": channel})
-    peak_label = Label("canvas.matrix.caption", {"high": number(peak)})
+    peak_label = Label("canvas.matrix.caption", {"low": number(0.0), "high": number(peak)})
     matrix = Matrix(rows, 0.0, peak, channel, Label("figure.channel_matrix"), peak_label)
     order = Label("figure.bars", {"channel": channel})
     return (
