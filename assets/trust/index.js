@@ -7,7 +7,7 @@ import { Result } from "./result.js";
 const EFFORTS = ["quick", "thorough"];
 
 class Panel {
-  /** options: {texts, language, methods, current(), send(name, question)} */
+  /** options: {texts, language, methods, current(), send(name, question), made(site)} */
   constructor(element, options) {
     this.options = options;
     this.offer = null;
@@ -111,6 +111,7 @@ class Panel {
     if (!this.flying || message.turn !== this.flying.turn) return undefined;
     if (message.progress) return this.progress(message.progress);
     if (message.result) this.result.show(message.result, this.language, this.say);
+    if (message.made) this.options.made(message.made);
     return this.end();
   }
 

@@ -51,6 +51,11 @@ const panel = trust.mount(element.querySelector(".%(mount)s"), {
   methods: %(methods)s,
   current: () => window.vizattn?.selection() ?? {},
   send: (name, question) => trigger(name, question),
+  made: (site, tries = 20) => {
+    // The address names what is on show, which takes a moment to arrive.
+    if (window.vizattn?.selection().site === site) window.vizattn.keepAddress();
+    else if (tries) setTimeout(() => panel.options.made(site, tries - 1), 250);
+  },
 });
 new MutationObserver(() => panel.setLanguage(spoken()))
   .observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
