@@ -40,7 +40,8 @@ export class Facts {
     const { prediction } = payload;
     this.here = h("p", { class: "va-here" });
     this.put("prediction", say("facts.prediction"), ...(prediction
-      ? prediction.kind === "segment" ? [legend(prediction, say), this.here] : [ranks(prediction)]
+      ? prediction.kind === "segment" ? [legend(prediction, say), this.here]
+        : [ranks(prediction, say)]
       : []));
     this.sections.sentence.title.textContent = say("facts.sentence");
     this.put("notes", say("facts.notes"), (payload.notes ?? []).map((note) => h("p", {}, note)));
@@ -100,7 +101,8 @@ export function swatch(colour) {
   return h("i", { class: "va-swatch", style: `background: ${colour}`, "aria-hidden": "true" });
 }
 
-function ranks(prediction) {
+function ranks(prediction, say) {
+  if (!prediction.top.length) return h("p", {}, say("facts.no_classes"));
   return h("ol", { class: "va-ranks" }, prediction.top.map((entry) => h("li", {},
     h("span", {}, entry.label),
     h("span", { class: "va-value" }, percent(entry.probability)),
