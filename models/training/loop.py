@@ -86,9 +86,8 @@ class Run:
         generator = generator_at(self.recipe, self.epoch)
         torch.manual_seed(generator.initial_seed())
         self.network.train()
-        if self.epoch >= self.recipe.still_from:
-            for module in self.frozen:
-                module.eval()
+        for module in self.frozen:
+            module.eval()
         steps = task.steps(self.recipe)
         bar = tqdm(
             task.batches(self.recipe, crop_at(self.recipe, self.epoch), generator),

@@ -71,9 +71,7 @@ class Recipe:
     twins: bool = False
     """start the thermal stream from the RGB stream"""
     still_norms: str | None = None
-    """a pattern of batch norms whose statistics stay as they are, while all else is trained"""
-    still_from: int = 0
-    """the epoch from which on they do"""
+    """a pattern of batch norms whose statistics stay as they started, while all else is trained"""
     plain: str | None = None
     """the plain host under the same recipe, shown beside it on the card"""
 
@@ -182,8 +180,8 @@ _SENSES = Recipe(
     task="senses",
     mechanism=None,
     batch=16,
-    crops=(Crop(26, 192, 192, (0.7, 1.6)),),
-    cycles=((26, 1.0),),
+    crops=(Crop(13, 192, 192, (0.7, 1.6)),),
+    cycles=((13, 1.0),),
     peak_rate=1e-3,
     weight_decay=1e-3,
     ratio=(1.0, 1.0),
@@ -195,10 +193,6 @@ _SENSES = Recipe(
     density_weight=1.0,
     body_weight=25.0,
     each_by_its_people=True,
-    # With the statistics of its batch a network learns faster, but knows how dense the crowds of
-    # that batch are, and counts otherwise alone. So in the end the statistics stay.
-    still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
-    still_from=19,
 )
 
 
@@ -215,9 +209,11 @@ def _counter(mechanism: str | None) -> Recipe:
         average=0.995,
         start=_SENSES.name,
         twins=False,
-        still_from=0,
         senses=(("both", 0.5), ("rgb", 0.37), ("thermal", 0.13)),
         misaligned=8.0,
+        # With the statistics of its batch a network learns faster, but knows how dense the crowds
+        # of that batch are, and counts otherwise alone. So now the statistics stay.
+        still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
         plain="sum-small",
     )
 

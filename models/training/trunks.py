@@ -69,7 +69,11 @@ class WakenedReLU(nn.ReLU):
 
 
 def _with_norms(classes: int, plug: Plug | None = None) -> CrowdCounter:
-    counter = CrowdCounter(fusion=plug.build if plug is not None else PlainAddition, norm=True)
+    return CrowdCounter(fusion=plug.build if plug is not None else PlainAddition, norm=True)
+
+
+def _wakened(classes: int, plug: Plug | None = None) -> CrowdCounter:
+    counter = _with_norms(classes, plug)
     head = counter.network.head
     for index, layer in enumerate(head):
         if isinstance(layer, nn.ReLU):
@@ -81,7 +85,7 @@ TRAINED_AS: dict[str, Host] = HOSTS | {
     "stream": Host(
         "stream", StreamClassifier, IMAGENETTE_CLASSES, Preprocessing((128, 128), fit="short")
     ),
-    "senses": Host("counter", _with_norms, HOSTS["count"].classes, HOSTS["count"].preprocessing),
+    "senses": Host("counter", _wakened, HOSTS["count"].classes, HOSTS["count"].preprocessing),
     "count": Host("counter", _with_norms, HOSTS["count"].classes, HOSTS["count"].preprocessing),
 }
 """by task, what is built for training: a counter has batch norms until it is stored"""
