@@ -6,11 +6,9 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -26,7 +24,6 @@ _WRAPPERS = ("state_dict", "model", "network")
 """under which training programs file a state dict, beside other things"""
 _PARALLEL = "module."
 """what data-parallel training puts before every name"""
-_BROKEN = (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError)
 
 
 class UnreadableWeights(WeightsError):
@@ -79,7 +76,8 @@ def read_state(path: Path, largest: int | None = None) -> dict[str, Tensor]:
         read: Any = _safetensors(path)
         if read is None:
             read = torch.load(path, map_location="cpu", weights_only=True)
-    except _BROKEN as error:
+    except Exception as error:
+        # A file that was made up can bring the readers to raise anything.
         raise UnreadableWeights(str(error).split("\n")[0]) from error
     wrapped = next((read[key] for key in _WRAPPERS if _holds_tensors(read, key)), read)
     if not isinstance(wrapped, dict) or not _all_tensors(wrapped):
