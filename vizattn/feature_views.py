@@ -80,7 +80,9 @@ def mapped(
 def ranged(values: np.ndarray) -> tuple[float, Label]:
     """Return the upper end of an axis for bars that may be longer than 1, and what it is."""
     said = {"low": number(float(values.min())), "high": number(float(values.max()))}
-    return end(max(0.0, float(values.max()))), Label("kinds.scale.range", said)
+    high = max(0.0, float(values.max()))
+    # Where there is something below it, 0 is an end.
+    return high if values.min() < 0 else end(high), Label("kinds.scale.range", said)
 
 
 def marked(grid: Grid, analysis: Analysis, selection: Selection) -> Box | None:

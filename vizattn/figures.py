@@ -14,7 +14,7 @@ from typing import Any
 
 from vizattn.analysis import Analysis
 from vizattn.attention import Captured, Check
-from vizattn.labels import check_labels, mechanism_label, site_label
+from vizattn.labels import check_labels, mechanism_label, note_label, site_label
 from vizattn.numbers import number
 from vizattn.panels import INK, NUMBERS, PANELS, QUIET, SMALL, Panel, Subject
 from vizattn.render import DEFAULT_STYLE, Style
@@ -92,6 +92,10 @@ def figure(
     ]
     said = sentence(analysis, chosen, letters.language)
     below = [Line(line, TEXT) for line in letters.wrapped(said, TEXT, subject.width + NUMBERS)]
+    note = note_label(letters.language, captured)
+    if note is not None:
+        noted = letters.wrapped(note, TEXT, subject.width + NUMBERS)
+        below += [Line(line, TEXT, QUIET) for line in noted]
     checked = [check_line(captured, check, letters.language) for check in captured.checks]
     source = letters.wrapped(
         _source(analysis, captured, letters.language), SMALL, subject.width + NUMBERS
