@@ -149,7 +149,9 @@ def map_labels(language: str, maps: Maps) -> list[str] | None:
 def token_label(language: str, name: str) -> str:
     """Return what a token that is no place is called; "extra-2" is the second of unknown ones."""
     known, _, number = name.partition("-")
-    return text(language, f"kinds.token.{known}", number=number)
+    if number:
+        return text(language, f"foreign.token.{known}", number=number)
+    return text(language, f"kinds.token.{known}")
 
 
 def note_label(language: str, captured: Captured) -> str | None:

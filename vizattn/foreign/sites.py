@@ -85,7 +85,9 @@ class Adaptor:
 
     def _name(self, event: Event) -> str:
         count = self._counts.get(event.path, 0) + 1
-        return event.path if count == 1 else f"{event.path}#{count}"
+        # What the network does outside all of its parts goes by the network's own class.
+        path = event.path or event.module
+        return path if count == 1 else f"{path}#{count}"
 
     def _one(self, event: Event, site: str) -> tuple[Captured, Note]:
         if isinstance(event, Gated):
