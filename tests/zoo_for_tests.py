@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class Served:
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
     """what the answer says of its length, where that is not true"""
+    pause: float = 0.0
+    """seconds that it waits before each megabyte"""
 
 
 @contextmanager
@@ -49,8 +52,9 @@ def server(files: Mapping[str, Served]) -> Iterator[str]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(found.length or len(found.body)))
             self.end_headers()
-            if whole:
-                self.wfile.write(found.body)
+            for start in range(0, len(found.body) if whole else 0, 1 << 20):
+                time.sleep(found.pause)
+                self.wfile.write(found.body[start : start + (1 << 20)])
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
