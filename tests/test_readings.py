@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.affinities.forms import ProductForm, SparseForm, form_of
+from models.affinities.grouped import GroupedAffinity
 from models.affinities.low_rank import LowRankAffinity
 from models.affinities.placewise import over_places
 from models.affinities.shared import SharedRowAffinity, StackedAffinity
@@ -32,6 +33,7 @@ from vizattn.attention import Captured, PlaceAffinity
 from vizattn.geometry import Framing
 from vizattn.measures import MeasuredRows
 from vizattn.passes import Firing, Heard, run
+from vizattn.surgery.rows import EvenAffinity, MovedAffinity, OwnAffinity
 from vizattn.truth import sites_of
 
 FRAMING = Framing((10, 12), (10, 12), (0, 0), (10, 12))
@@ -222,6 +224,28 @@ def test_affinities_that_no_block_has_are_written_too(
     for query in (0, 5):
         exact = affinity.rows(torch.tensor([query]))[0, :, 0].numpy()
         np.testing.assert_allclose(row(form, query, 6, (2, 3)), exact, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        ProductAffinity(torch.randn(1, 2, 6, 3), torch.randn(1, 2, 6, 3)),
+        LowRankAffinity(torch.randn(1, 2, 6, 3), torch.randn(1, 2, 6, 3)),
+        GroupedAffinity(
+            torch.randn(1, 2, 6, 3),
+            torch.randn(1, 2, 6, 3),
+            torch.tensor([[0, 4], [1, 3], [5, 2]]),
+        ),
+    ],
+    ids=lambda of: type(of).__name__,
+)
+def test_affinities_that_stand_in_for_others_are_written(of: PairwiseAffinity) -> None:
+    order = torch.tensor([3, 0, 5, 1, 2, 4])
+    for affinity in (OwnAffinity(of, order), EvenAffinity(of), MovedAffinity(of, order)):
+        form = form_of(affinity)
+        for query in range(6):
+            exact = affinity.rows(torch.tensor([query]))[0, :, 0].numpy()
+            np.testing.assert_allclose(row(form, query, 6, (2, 3)), exact, rtol=1e-4, atol=1e-6)
 
 
 def test_rows_between_places_sum_over_channels() -> None:

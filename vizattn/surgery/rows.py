@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models.affinities.forms import ComposedForm, Form, ProductForm, SparseForm, form_of
 from models.affinity import PairwiseAffinity, RowwiseAffinity
 
 Rows = Float[Tensor, "batch head n key"]
@@ -122,3 +124,35 @@ class MovedAffinity(PairwiseAffinity):
 
     def select(self, item: int) -> MovedAffinity:
         return replace(self, of=self.of.select(item))
+
+
+@form_of.register
+def _(affinity: OwnAffinity) -> Form:
+    _, heads, queries, _ = affinity.shape
+    own = affinity.own.int().cpu().numpy().reshape(1, queries, 1)
+    return SparseForm(own, np.ones((heads, queries, 1), dtype=np.float32))
+
+
+@form_of.register
+def _(affinity: EvenAffinity) -> Form:
+    keys = affinity.shape[3]
+    like = affinity.of.rows(torch.arange(1))
+    sums = affinity.of.aggregate(like.new_ones(*like.shape[:2], keys, 1))[0].float().cpu()
+    ones = np.ones((affinity.shape[1], keys, 1), dtype=np.float32)
+    return ProductForm(sums.numpy() / keys, ones, 1.0, None)
+
+
+@form_of.register
+def _(affinity: MovedAffinity) -> Form:
+    form = form_of(affinity.of)
+    source = affinity.source.cpu().numpy()
+    if isinstance(form, ComposedForm) or form.regions is not None:
+        weights = affinity.dense()[0].float().cpu().numpy()
+        keys = np.arange(weights.shape[2], dtype=np.int32)
+        return SparseForm(np.broadcast_to(keys, (1, *weights.shape[1:])), weights)
+    if isinstance(form, ProductForm):
+        # The same keys in another order have the same normaliser.
+        return replace(form, key=form.key[:, source])
+    # Behind the last key stands the one that is none.
+    target = np.append(source.argsort(), -1).astype(np.int32)
+    return replace(form, keys=target[form.keys])

@@ -80,7 +80,13 @@ def sites_of(sites: list[dict[str, Any]]) -> Iterator[str]:
 def said_of(facts: dict[str, Any]) -> str:
     """Return what the selected site shows, in words."""
     chosen = facts["selection"]["site"]
-    said = [each["sentence"] for each in facts["sites"] if each["site"] == chosen]
+    said = [
+        said
+        for each in facts["sites"]
+        if each["site"] == chosen
+        for said in (each["sentence"], each.get("note"))
+        if said
+    ]
     name = facts["network"]["name"]
     said = said or [text(DEFAULT_LANGUAGE, "errors.no_attention", name=name)]
     return textwrap.fill(" ".join(said), WIDTH)
