@@ -64,7 +64,8 @@ def refusal(captured: Captured) -> str:
 
 
 def test_commands_are_found_by_scanning() -> None:
-    assert [module.NAME for module in commands()] == ["bench", "list", "show", "verify"]
+    names = ["bench", "dependence", "list", "show", "trust", "verify"]
+    assert [module.NAME for module in commands()] == names
     assert all(module.__doc__ and module.HELP for module in commands())
 
 
