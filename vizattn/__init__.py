@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vizattn.texts import Refused as Refused
     from vizattn.trials.trying import Effort as Effort
     from vizattn.trials.trying import trust as trust
+    from vizattn.ui.stranger import explore as explore
     from vizattn.version import VERSION as __version__
     from vizattn.views import Scale as Scale
     from vizattn.views import Selection as Selection
@@ -61,6 +62,7 @@ _HOMES = {
     "seen": ("Seen", "look", "look_all"),
     "strangers": ("SeenStranger", "capture"),
     "texts": ("Refused",),
+    "ui.stranger": ("explore",),
     "trials.trying": ("Effort", "trust"),
     "views": ("Scale", "Selection", "view"),
     "words": ("row_numbers", "sentence"),

@@ -79,6 +79,9 @@ class Library:
         ValueError: if the device is unknown or not there.
     """
 
+    first: str | None = None
+    """the network that a page opens with; None where every example has its own"""
+
     def __init__(self, device: str = "auto") -> None:
         self.device = choose_device(device)
         self._loaded: dict[str, Network] = {}

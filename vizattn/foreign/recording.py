@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -82,6 +83,10 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def eager() -> Iterator[None]:
     """Run what ``torch.compile`` made as it was written: compiled code would not be heard."""
+    # The compiler takes seconds to import; while it is not, nothing can have been compiled.
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
     with torch.compiler.set_stance("force_eager"):
         yield
 

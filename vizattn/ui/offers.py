@@ -9,6 +9,7 @@ from typing import Any
 from models.mechanism import mechanisms
 from models.weights import Card
 from models.zoo.loading import Pretrained
+from vizattn.foreign.stranger import StrangersCard
 from vizattn.labels import metric_value, network_label
 from vizattn.networks import Library
 from vizattn.texts import text
@@ -36,9 +37,32 @@ def groups(language: str, cards: Mapping[str, Card], library: Library) -> list[J
         cards: what is offered, by name.
         library: knows which of others' networks are downloaded.
     """
-    own = [card for card in cards.values() if not isinstance(card, Pretrained)]
+    own = [card for card in cards.values() if not card.foreign]
     theirs = [card for card in cards.values() if isinstance(card, Pretrained)]
-    return [*_grouped(language, own, library), *_grouped(language, theirs, library)]
+    brought = [card for card in cards.values() if isinstance(card, StrangersCard)]
+    groups = [*_grouped(language, own, library), *_grouped(language, theirs, library)]
+    return [*_brought(language, brought), *groups]
+
+
+def _brought(language: str, cards: Sequence[Card]) -> list[Json]:
+    """Return the modules that whoever started the page brought, as a group of their own."""
+    offered = [
+        {
+            "name": card.name,
+            "title": card.name,
+            "line": text(language, "foreign.offer"),
+            "metric": "",
+            "plain": None,
+            "measured": "",
+            "task": card.task,
+            "mechanism": None,
+            "year": None,
+            "here": True,
+        }
+        for card in cards
+    ]
+    title = text(language, "foreign.group")
+    return [{"title": title, "stage": None, "networks": offered}] if offered else []
 
 
 def _grouped(language: str, cards: Sequence[Card], library: Library) -> list[Json]:

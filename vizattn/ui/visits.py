@@ -133,7 +133,7 @@ class Desk:
         return {
             name: card
             for name, card in self.library.cards().items()
-            if card.mechanism and card.task in TASKS
+            if (card.mechanism or card.foreign) and card.task in TASKS
         }
 
     def network(self, name: str) -> Network:
@@ -256,8 +256,10 @@ class Desk:
         return self.examples[link.example]
 
     def _network_of(self, example: Example) -> str:
-        """Return the network that an example is shown with: its own, where it is there."""
+        """Return what an example is shown with: a module that was brought, else its own."""
         known = self.networks()
+        if self.library.first is not None:
+            return self.library.first
         return example.network if example.network in known else next(iter(known))
 
     def _own_selection(self, example: Example, network: str) -> dict[str, Any]:
