@@ -231,6 +231,8 @@ class Instrument {
     if (event.key === "o" && this.payload) {
       this.set({ attention: !this.state.attention || this.state.classes, classes: false });
     }
+    if (event.key === "," && this.payload) this.desk.stepper.step(-1);
+    if (event.key === "." && this.payload) this.desk.stepper.step(1);
     if (event.key === "p") this.setProjector(!this.desk.projecting);
   }
 

@@ -415,6 +415,12 @@ def test_steps_keep_the_pointer_and_the_basis(shared_page: Any) -> None:
     assert kept == [[60, 40], 2]
     second = softmax(normal(4, ROWS, COLUMNS, seed=1), 0)
     assert np.allclose(page.evaluate(f"{HERE}.row()"), second[2].ravel())
+    page.keyboard.press(",")
+    settle(page)
+    assert words.inner_text() == "step 1 of 3"
+    page.keyboard.press(".")
+    settle(page)
+    assert words.inner_text() == "step 2 of 3"
     page.get_by_role("button", name="Play the steps").click()
     page.wait_for_function("document.querySelector('.va-step').textContent === 'step 3 of 3'")
     assert page.get_by_role("button", name="Next step").is_disabled()

@@ -11,9 +11,9 @@ export class Stepper {
   constructor(act) {
     this.act = act;
     this.timer = 0;
-    this.back = tool("back", () => { this.stop(); this.go(-1); });
+    this.back = tool("back", () => this.step(-1));
     this.play = tool("play", () => this.toggle());
-    this.forth = tool("forth", () => { this.stop(); this.go(1); });
+    this.forth = tool("forth", () => this.step(1));
     this.words = h("span", { class: "va-step", "aria-live": "polite" });
     this.root = h("div", { class: "va-stepper", role: "group", hidden: true },
       this.back, this.play, this.forth, this.words);
@@ -40,6 +40,12 @@ export class Stepper {
   showPlaying() {
     name(this.play, this.say(this.timer ? "steps.pause" : "steps.play"));
     this.play.querySelector("path").setAttribute("d", SHAPES[this.timer ? "pause" : "play"]);
+  }
+
+  /** One step by hand, which ends playing; nothing where a site has no steps. */
+  step(by) {
+    this.stop();
+    if (this.series) this.go(by);
   }
 
   go(by) {
