@@ -22,14 +22,14 @@ from vizattn.views import Selection, heads_of, place_row, resolve
 from vizattn.words import sentence
 
 PROGRAM = """
-import { openSite, withViews } from "%(folder)s/sites/index.js";
+import { openSite } from "%(folder)s/sites/index.js";
 import { speaker } from "%(folder)s/format.js";
 import { inLanguage } from "%(folder)s/spoken.js";
 import { firstState } from "%(folder)s/state.js";
 import { readFileSync } from "node:fs";
 const { texts, language, cases } = JSON.parse(readFileSync(0, "utf-8"));
 const said = cases.map(({ payload, selection, token }) => {
-  const own = inLanguage(withViews({ ...payload, selection }), language);
+  const own = inLanguage({ ...payload, selection }, language);
   const state = { ...firstState(own), token };
   const [site] = own.sites;
   const scene = { framing: own.framing, picture: own.picture, segmentation: null };
@@ -50,6 +50,11 @@ MORE = (
     ("hamnet", "vq", "subject.rebuild"),
     ("sgr", "", "subject.vote"),
     ("gcnet", "", "subject"),
+    ("bam", "", "subject.spatial_logit"),
+    ("sca_cnn", "", "subject.channel"),
+    ("sca_cnn", "", "subject.spatial"),
+    ("fca", "", "subject.frequency"),
+    ("rga", "", "subject.channel.outgoing"),
 )
 """affinities of forms that the first site of a kind does not have"""
 LIMIT = 1e-3

@@ -233,7 +233,14 @@ def _(
     low, high, signed, label = mapped(captured.values, captured.values, captured.claim, scale)
     marker = marked(captured.grid, analysis, selection)
     title = Label("figure.spatial_gate")
-    return (Heat(captured.values, captured.grid, low, high, signed, marker, title, label),)
+    uniform = None
+    if captured.claim is Claim.SIMPLEX:
+        count = captured.values.size
+        uniform = 1 / count
+        even = Label("canvas.bar.uniform", {"count": count, "value": number(uniform, 2)})
+        label = Label("figure.scale_and_uniform", {"scale": label, "uniform": even})
+    heat = Heat(captured.values, captured.grid, low, high, signed, marker, title, label, uniform)
+    return (heat,)
 
 
 @_drawables.register

@@ -28,7 +28,7 @@ from vizattn.attention import (
 from vizattn.feature_views import ThingLabel, is_mean, of_senses, which_channel
 from vizattn.features import EdgeGate, FeatureMaps, Table, Weights
 from vizattn.geometry import Grid
-from vizattn.labels import one_of, token_label
+from vizattn.labels import one_of, site_label, token_label
 from vizattn.numbers import number, percent
 from vizattn.statistics import RowNumbers, Spread, row_numbers, spread
 from vizattn.texts import text
@@ -146,6 +146,8 @@ def _signs(captured: Captured, row: np.ndarray, language: str) -> list[str]:
 @_sentences.register
 def _(captured: SpatialGate, analysis: Analysis, selection: Selection, language: str) -> list[str]:
     values = captured.values
+    if captured.claim is not Claim.UNIT:
+        return _map(values, captured.grid, site_label(language, captured), analysis, language)
     means = spread(values, captured.grid, analysis.framing).means
     opened, shut = int(np.nanargmax(means)), int(np.nanargmin(means))
     regions = {"open": _region(language, opened), "most": number(means.flat[opened], 2)}
@@ -162,10 +164,10 @@ def _(captured: ChannelGate, analysis: Analysis, selection: Selection, language:
     values = captured.values
     counts = {"open": int((values > OPEN).sum()), "closed": int((values < CLOSED).sum())}
     strongest = int(values.argmax())
-    return [
-        text(language, "canvas.sentence.gate_channels", total=values.size, **counts),
-        text(language, "canvas.sentence.gate_range", channel=strongest, **_range(values)),
-    ]
+    said = [text(language, "canvas.sentence.gate_range", channel=strongest, **_range(values))]
+    if captured.claim is not Claim.UNIT:
+        return said
+    return [text(language, "canvas.sentence.gate_channels", total=values.size, **counts), *said]
 
 
 @_sentences.register
