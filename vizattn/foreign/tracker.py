@@ -36,6 +36,11 @@ class Tracker(TorchDispatchMode):
         super().__init__()
         self.heard = Hearing(network, keeper, lambda: self)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep torch from importing its compiler, which takes seconds, to leave this class out."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         about = operator(func)
