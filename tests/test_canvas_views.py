@@ -429,6 +429,20 @@ def test_steps_keep_the_pointer_and_the_basis(shared_page: Any) -> None:
     assert not words.is_visible()
 
 
+def test_a_step_rebuilds_a_place_from_the_means_of_its_bases(shared_page: Any) -> None:
+    page = shared_page
+    show(page, steps_payload(), site="em.steps.0.responsibilities", at=[60, 40])
+    page.get_by_role("button", name=texts_of("en")["control.face_rebuilt"]).click()
+    for step in range(2):
+        settle(page)
+        assigned = softmax(normal(4, ROWS, COLUMNS, seed=step), 0).reshape(4, N)
+        shares = assigned / assigned.sum(1, keepdims=True)
+        wanted = assigned[:, 2 * COLUMNS + 3] @ shares
+        assert np.allclose(page.evaluate(f"{HERE}.row()"), wanted, atol=1e-6)
+        assert texts_of("en")["facts.rebuilt"] in page.locator(".va-site").inner_text()
+        page.keyboard.press(".")
+
+
 def test_another_module_can_take_the_pointer(shared_page: Any) -> None:
     sent = steps_payload()
     page = shared_page

@@ -19,7 +19,7 @@ export class Controls {
     this.tokens = h("span", { class: "va-segments" });
     this.token = h("div", { class: "va-choice va-tokens", role: "group" }, this.tokenLabel,
       this.tokens);
-    this.face = choice("face", ["rows", "maps"], (value) => act.chooseFace(value));
+    this.face = choice("face", ["rows", "maps", "rebuilt"], (value) => act.chooseFace(value));
     this.face.root.classList.add("va-face");
     this.scale = choice("scale", ["row", "fixed"], (value) => act.change({ scale: value }));
     this.cells = choice("cells", ["cells", "smooth"],
@@ -138,6 +138,7 @@ export class Controls {
   /** Show in which ways the site can be shown, and in which it is. */
   showFaces(faces, face) {
     this.face.root.classList.toggle("va-away", faces.length < 2);
+    for (const one of this.face.buttons) one.hidden = !faces.includes(one.dataset.value);
     press(this.face.buttons, face);
   }
 

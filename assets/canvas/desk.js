@@ -131,7 +131,8 @@ export class Desk {
     this.shown = site;
     this.middle.dataset.detail = site.detail;
     this.facts.showSite(site.site, say);
-    this.controls.showFaces(facesOf(site.site), faceOf(site.site, state));
+    const sent = site.site.origin ?? site.site;
+    this.controls.showFaces(facesOf(sent), faceOf(sent, state));
     this.stepper.show(this.series.get(state.site), say);
     this.strip.mark(state.site);
   }

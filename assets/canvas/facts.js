@@ -54,8 +54,9 @@ export class Facts {
       h("p", {}, say(`kind.${site.kind}`)),
       isComposed(site) ? h("p", {}, say("facts.composed")) : null,
       site.formula ? h("p", { class: "va-formula" }, site.formula) : null,
+      site.remark ? h("p", { class: "va-note" }, say(site.remark)) : null,
       site.note ? h("p", { class: "va-note" }, site.note) : null,
-      h("p", { class: "va-quiet" }, say("facts.shape", { shape: site.shape })),
+      site.shape ? h("p", { class: "va-quiet" }, say("facts.shape", { shape: site.shape })) : null,
       h("p", { class: "va-quiet" }, say(claimKey(site))));
     this.put("checks", say("facts.checks"), (site.checks ?? []).map((check) => checkRow(check, say)));
   }

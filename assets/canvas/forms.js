@@ -5,11 +5,16 @@ import { cells } from "./grids.js";
 import { Regions } from "./regions.js";
 import { headRow, pushRows } from "./rows.js";
 
+/** Factors are sent as text, or made here. */
+function numbers(sent) {
+  return typeof sent === "string" ? decodeFloats(sent) : sent;
+}
+
 /** normaliser(scale * q . k), held as queries and keys. */
 class Product {
   constructor(sent, heads) {
     this.factors = { dim: sent.dim, scale: sent.scale, normaliser: sent.normaliser,
-      query: decodeFloats(sent.query), key: decodeFloats(sent.key) };
+      query: numbers(sent.query), key: numbers(sent.key) };
     this.queries = this.factors.query.length / (heads * sent.dim);
     this.keys = this.factors.key.length / (heads * sent.dim);
     Object.assign(this.factors, { queries: this.queries, keys: this.keys });

@@ -1,6 +1,7 @@
 // What is chosen and what is pointed at; the chosen part is the selection that the page keeps.
 
 import { toOriginal } from "./grids.js";
+import { isIteration } from "./steps.js";
 
 const SHOWN = { colormap: "viridis", scale: "row", smooth: false, opacity: 0.75 };
 
@@ -53,7 +54,9 @@ export function selectionOf(state) {
 
 /** The ways in which a site can be shown, first the usual one. */
 export function facesOf(site) {
-  return site.view === "rows" && site.maps ? ["rows", "maps"] : [site.view];
+  if (site.view === "rows" && site.maps) return ["rows", "maps"];
+  const mixes = site.view === "maps" && site.kind === "assignment" && site.claim === "simplex";
+  return mixes && isIteration(site.path) ? ["maps", "rebuilt"] : [site.view];
 }
 
 /** The way in which a site is shown. */

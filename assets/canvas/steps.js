@@ -22,6 +22,11 @@ export function seriesOf(sites) {
   return series;
 }
 
+/** Whether a path is that of one iteration of its block. */
+export function isIteration(path) {
+  return ITERATION.test(path);
+}
+
 function seriesName(path) {
   return ITERATION.test(path) ? path.replace(ITERATION, "$1steps.*") : path.replace(FIRING, "");
 }

@@ -5,6 +5,7 @@ import { BarsSite } from "./bars.js";
 import { ChannelAffinitySite, ChannelGateSite } from "./channels.js";
 import { EdgesSite } from "./edges.js";
 import { MapsSite } from "./maps.js";
+import { RebuiltSite } from "./rebuilt.js";
 import { RowsSite } from "./rows.js";
 import { MapSite } from "./spatial.js";
 import { TableSite } from "./table.js";
@@ -14,6 +15,7 @@ const VIEWS = {
   map: MapSite,
   class_map: ClassMapSite,
   maps: MapsSite,
+  rebuilt: RebuiltSite,
   edges: EdgesSite,
   table: TableSite,
   bars: BarsSite,

@@ -1,0 +1,34 @@
+// What a step of an assignment rebuilds a place from: its mixture of the means of all bases.
+
+import { decodeFloats } from "../codec.js";
+import { cells } from "../grids.js";
+import { RowsSite } from "./rows.js";
+
+const FORMULA = "rᵢⱼ = Σₖ Zᵢₖ Zⱼₖ / Σₗ Zₗₖ";
+
+/** Rows that follow from a site's maps; they are computed here and no check has measured them. */
+export class RebuiltSite extends RowsSite {
+  constructor(site, scene) {
+    const { grid } = site.maps;
+    super({ ...site, origin: site, kind: "place_affinity", claim: "simplex", formula: FORMULA,
+      remark: "facts.rebuilt", note: null, shape: null, checks: [], query_grid: grid,
+      key_grid: grid, heads: 1, extra: [], bands: 1, affinity: mixture(site.maps) }, scene);
+  }
+}
+
+/** Z times the shares that each place has in the mean of each basis, as a product of factors. */
+function mixture({ count, grid, values }) {
+  const maps = decodeFloats(values);
+  const places = cells(grid);
+  const query = new Float32Array(places * count);
+  const key = new Float32Array(places * count);
+  for (let basis = 0; basis < count; basis += 1) {
+    const map = maps.subarray(basis * places, (basis + 1) * places);
+    const mass = Math.max(map.reduce((sum, value) => sum + value, 0), 1e-12);
+    map.forEach((value, place) => {
+      query[place * count + basis] = value;
+      key[place * count + basis] = value / mass;
+    });
+  }
+  return { form: "product", normaliser: "none", scale: 1, dim: count, query, key };
+}
