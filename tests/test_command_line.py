@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from models.mechanism import mechanisms
+from models.zoo.table import entries
 from tests.networks_for_tests import scene, small_network, write_network
+from tests.zoo_for_tests import use_caches
 from vizattn.__main__ import commands, main
 from vizattn.analysis import look
 from vizattn.commands import show
@@ -98,10 +100,22 @@ def test_whoever_reads_the_output_may_stop_early() -> None:
 # list
 
 
-def test_list_as_json(bundled: Path, capsys: Captured) -> None:
+def test_list_as_json(
+    bundled: Path, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_caches(monkeypatch, tmp_path)
     assert main(["list", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["models", "mechanisms"]
+    assert list(found) == ["models", "pretrained", "mechanisms"]
+    theirs = {each["name"]: each for each in found["pretrained"]}
+    assert theirs.keys() == entries().keys()
+    swin = theirs["swin_t.IMAGENET1K_V1"]
+    assert (swin["source"], swin["family"], swin["year"]) == ("torchvision", "self-attention", 2021)
+    assert (swin["licence"], swin["bytes"], swin["downloaded"]) == (
+        "bsd-3-clause",
+        113445437,
+        False,
+    )
     models = {each["name"]: each for each in found["models"]}
     assert models.keys() == {"classify-plain", "classify-se", "segment-danet", "segment-nonlocal"}
     se = models["classify-se"]
@@ -118,12 +132,15 @@ def test_list_as_json(bundled: Path, capsys: Captured) -> None:
         assert each["name"] == mechanisms()[slug].name
 
 
-def test_list_as_a_table(capsys: Captured) -> None:
+def test_list_as_a_table(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_caches(monkeypatch, tmp_path)
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 100 for line in lines)
-    for name in ("classify-se", "segment-danet", *mechanisms()):
+    for name in ("classify-se", "segment-danet", *entries(), *mechanisms()):
         assert any(line.startswith(f"{name} ") for line in lines), name
+    (swin,) = (line for line in lines if line.startswith("swin_t."))
+    assert swin.split()[1:] == ["classify", "113", "MB", "to", "download", "bsd-3-clause"]
 
 
 def test_list_refuses_a_damaged_card(

@@ -54,11 +54,8 @@ def run(options: argparse.Namespace) -> int:
     print()
     print(
         table(
-            ("pretrained", "task", "attention", "weights", "licence"),
-            [
-                (each["name"], each["task"], _short(each["family"]), _size(each), each["licence"])
-                for each in zoo
-            ],
+            ("pretrained", "task", "size", "weights", "licence"),
+            [(each["name"], each["task"], *_size(each), each["licence"]) for each in zoo],
         )
     )
     print()
@@ -79,9 +76,9 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
 
 
-def _size(pretrained: dict[str, Any]) -> str:
-    size = f"{pretrained['bytes'] / 1e6:.0f} MB"
-    return size if pretrained["downloaded"] else f"{size}, to be downloaded"
+def _size(pretrained: dict[str, Any]) -> tuple[str, str]:
+    here = "downloaded" if pretrained["downloaded"] else "to download"
+    return f"{pretrained['bytes'] / 1e6:.0f} MB", here
 
 
 def _pretrained(library: Library, card: Pretrained) -> dict[str, Any]:
