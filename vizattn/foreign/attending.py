@@ -15,6 +15,7 @@ from vizattn.foreign.events import (
     Attended,
     Side,
     Stored,
+    Told,
     Weights,
     apart,
     roughness,
@@ -258,7 +259,6 @@ def _attended(
         axes = stage.axes[query], stage.axes[1 - query]
         asking = Side(hearing.graph.node(product.operands[position]), partial(_last, axes=axes), -2)
         sides = (asking, held)
-    told = rows.movedim(stage.axes[1 - query], -1).flatten(0, -2)
     hearing.events.append(
         Attended(
             path,
@@ -269,7 +269,7 @@ def _attended(
             described[0],
             apart(again, wanted),
             roughness(result),
-            told[:: max(1, len(told) // 512)].float().cpu(),
+            Told.by(rows.movedim(stage.axes[1 - query], -1)),
             described[1],
             # Channels that ask channels are shown with what they respond to.
             hearing.keeper.settle(hearing.keeper.keep(values)) if lead == 1 else None,

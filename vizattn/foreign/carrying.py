@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vizattn.foreign.events import Attended, Carried, Side, apart, roughness, spread_indices
+from vizattn.foreign.events import Attended, Carried, Side, Told, apart, roughness, spread_indices
+from vizattn.foreign.graph import broadcast
 from vizattn.foreign.hearing import Hearing
 from vizattn.foreign.places import Follower
 from vizattn.foreign.products import Product
@@ -39,7 +40,7 @@ def carried(
     take = view(asked)
     if position == LEFT:
         take = take.transpose(-2, -1)
-    lead = torch.broadcast_shapes(take.shape[:-2], give.shape[:-2])
+    lead = broadcast(take.shape[:-2], give.shape[:-2])
     shape = (*lead, take.shape[-2], give.shape[-1])
     stage = Stage(tuple(shape), (len(shape) - 2, len(shape) - 1))
     keep = hearing.keeper.keep
@@ -62,7 +63,7 @@ def carried(
             normalised="",
             worst=apart(rows @ held, wanted),
             rough=roughness(result),
-            rows=rows.flatten(0, -2)[:512].float().cpu(),
+            told=Told.by(rows),
             recipe="q (kᵀ v)",
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models.mechanism import Claim
 from vizattn.foreign.graph import Node
 from vizattn.foreign.keeping import Keeper, Kept
 from vizattn.foreign.scores import Stage
@@ -86,6 +88,36 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What some rows say of what all promise; the rows themselves are not kept.
+
+    Args:
+        least: the smallest weight; minus infinity where one is no number.
+        off: how far the sum of a row is from 1 at most.
+    """
+
+    least: float
+    off: float
+
+    @classmethod
+    def by(cls, rows: Float[Tensor, "*rows key"]) -> Told:
+        """Return what rows say."""
+        rows = rows.float()
+        low, high = (each.item() for each in torch.aminmax(rows))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return cls(-math.inf, math.inf)
+        return cls(low, (rows.sum(dim=-1) - 1).abs().max().item())
+
+    def deviation(self, claim: Claim) -> float:
+        """Return how far rows are outside what a claim promises."""
+        if claim is Claim.SIMPLEX:
+            return max(0.0, -self.least, self.off)
+        if claim is Claim.POSITIVE or self.least == -math.inf:
+            return max(0.0, -self.least)
+        return 0.0
+
+
+@dataclass(frozen=True)
 class Attended:
     """Rows of weights that a network applied to values.
 
@@ -98,9 +130,9 @@ class Attended:
         normalised: what made the weights, "softmax" or the name of another operator; "" for none.
         worst: how far rows applied to values were from the output, over its largest value.
         rough: how far such numbers may be apart that have this many bits.
-        rows: some rows, (any, key), by which claims are told.
-        values: shape of what was weighed.
+        told: what some rows say of their claims.
         recipe: what was recognised, as one line.
+        features: what was weighed, where channels may ask channels.
     """
 
     path: str
@@ -111,7 +143,7 @@ class Attended:
     normalised: str
     worst: float
     rough: float
-    rows: Float[Tensor, "n key"]
+    told: Told
     recipe: str
     features: Kept | None = None
 

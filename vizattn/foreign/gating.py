@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from vizattn.foreign.events import Gated, apart, roughness
-from vizattn.foreign.graph import Node
+from vizattn.foreign.graph import Node, broadcast
 from vizattn.foreign.hearing import Hearing, Mark
 from vizattn.foreign.operators import Operator, operator
 
@@ -60,8 +59,7 @@ def prepare(hearing: Hearing, about: Operator, arguments: Any) -> Prepared | Non
 
 
 def _covers(features: Tensor, gate: Tensor) -> bool:
-    shape = torch.broadcast_shapes(features.shape, gate.shape)
-    return tuple(shape) == tuple(features.shape) and gate.numel() > 1
+    return broadcast(features.shape, gate.shape) == tuple(features.shape) and gate.numel() > 1
 
 
 def _same_numbers(gate: Node, features: Node) -> bool:

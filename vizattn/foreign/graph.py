@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -96,6 +95,13 @@ def mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
     return change(tree)
 
 
+def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape to which shapes that fit are stretched; torch's own imports SymPy."""
+    rank = max(len(shape) for shape in shapes)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    return tuple(max(lengths) if 0 not in lengths else 0 for lengths in zip(*padded, strict=True))
+
+
 def address(tensor: Tensor) -> int:
     """Return where the memory begins that a tensor shares with its views; 0 where it has none."""
     try:
@@ -170,8 +176,3 @@ class Graph:
 def _is_index(tensor: Tensor) -> bool:
     whole = not (tensor.is_floating_point() or tensor.is_complex())
     return whole and tensor.numel() <= _LARGEST_INDEX
-
-
-def quietly() -> Any:
-    """Return what computes without gradients and without being recorded."""
-    return torch.inference_mode()

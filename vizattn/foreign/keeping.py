@@ -14,7 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from vizattn.foreign.graph import address
 
-MEMORY_LIMIT = 16_000_000
+MEMORY_LIMIT = 8_000_000
 """bytes that one capture keeps in memory; what is more goes to a file that nobody else sees"""
 _PLAIN = 4096
 """bytes up to which a tensor stays in memory whatever the limit"""

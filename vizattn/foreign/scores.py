@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from vizattn.foreign.graph import Node, mapped
+from vizattn.foreign.graph import Node, broadcast, mapped
 from vizattn.foreign.keeping import Keeper, Kept
 from vizattn.foreign.operators import operator
 
@@ -165,7 +165,7 @@ class Scores:
     def product(cls, left: Factor, right: Factor, exactly: bool = False) -> Scores:
         """Return the plain product of two factors."""
         one, other = left.kept.shape, right.kept.shape
-        lead = tuple(torch.broadcast_shapes(one[:-2], other[:-2]))
+        lead = broadcast(one[:-2], other[:-2])
         stage = Stage((*lead, one[-2], other[-1]), (len(lead), len(lead) + 1))
         return cls(left, right, (), stage, exactly)
 

@@ -116,7 +116,7 @@ class Adaptor:
 
     def _attended(self, event: Attended, site: str) -> tuple[Captured, Note]:
         claim = _row_claim(event)
-        worst = deviation(event.rows, claim)
+        worst = event.told.deviation(claim)
         query, key = event.query, 1 - event.query
         asked, heard = self._places(event, query, site), self._places(event, key, site)
         if heard is None and asked is None:
@@ -321,7 +321,7 @@ class Adaptor:
 def _row_claim(event: Attended) -> Claim:
     """Return what rows promise: by what made them, else by what they are seen to be."""
     for claim in (Claim.SIMPLEX, Claim.POSITIVE):
-        if deviation(event.rows, claim) <= max(CLAIM_LIMIT, event.rough / 10):
+        if event.told.deviation(claim) <= max(CLAIM_LIMIT, event.rough / 10):
             return claim
     return Claim.SIGNED
 
