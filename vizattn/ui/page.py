@@ -13,6 +13,7 @@ from vizattn.networks import Library
 from vizattn.store import Store
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.ui import endpoints, explore, links
+from vizattn.ui.compare import tab as compare
 from vizattn.ui.crowd import tab as crowd
 from vizattn.ui.explore import KEEP_ADDRESS
 from vizattn.ui.frame import Frame, language_of
@@ -43,6 +44,7 @@ class Tab:
 
 TABS: tuple[Tab, ...] = (
     Tab(links.TAB, "explore.tab", explore.build),
+    Tab("compare", "compare.tab", compare.build, compare.offered),
     Tab("crowd", "crowd_page.tab", crowd.build, crowd.offered),
 )
 """in the order in which they stand; a new tab is a builder and a line here"""

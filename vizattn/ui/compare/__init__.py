@@ -1,0 +1,1 @@
+"""The tab "Compare": several networks on one picture, under one pointer."""
