@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from vizattn.benchmarks import browser, capturing, rows, scaling, scaling_report, starting
+from vizattn.benchmarks import browser, capturing, foreign, rows, scaling, scaling_report, starting
 from vizattn.benchmarks.machine import machine
 from vizattn.benchmarks.measure import Measure, skipped
 from vizattn.tables import markdown_table, table
@@ -82,6 +82,7 @@ def _scaling(options: argparse.Namespace) -> int:
 def _in_python(quick: bool) -> Iterator[Measure]:
     for part, measures in (
         ("capturing", capturing.measures),
+        ("strangers' networks", foreign.measures),
         ("rows", rows.measures),
         ("import", starting.imports),
     ):
