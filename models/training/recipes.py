@@ -70,8 +70,6 @@ class Recipe:
     """weigh a counter's loss by the people of each picture and not of the whole batch"""
     twins: bool = False
     """start the thermal stream from the RGB stream"""
-    still_norms: str | None = None
-    """a pattern of batch norms whose statistics stay as they started, while all else is trained"""
     plain: str | None = None
     """the plain host under the same recipe, shown beside it on the card"""
 
@@ -211,9 +209,6 @@ def _counter(mechanism: str | None) -> Recipe:
         twins=False,
         senses=(("both", 0.5), ("rgb", 0.37), ("thermal", 0.13)),
         misaligned=8.0,
-        # With the statistics of its batch a network learns faster, but knows how dense the crowds
-        # of that batch are, and counts otherwise alone. So now the statistics stay.
-        still_norms=r"^network\.stages\.\d+\.(rgb|thermal)\.",
         plain="sum-small",
     )
 

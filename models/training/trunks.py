@@ -68,12 +68,8 @@ class WakenedReLU(nn.ReLU):
         return y
 
 
-def _with_norms(classes: int, plug: Plug | None = None) -> CrowdCounter:
-    return CrowdCounter(fusion=plug.build if plug is not None else PlainAddition, norm=True)
-
-
-def _wakened(classes: int, plug: Plug | None = None) -> CrowdCounter:
-    counter = _with_norms(classes, plug)
+def _counter(classes: int, plug: Plug | None = None) -> CrowdCounter:
+    counter = CrowdCounter(fusion=plug.build if plug is not None else PlainAddition, norm=True)
     head = counter.network.head
     for index, layer in enumerate(head):
         if isinstance(layer, nn.ReLU):
@@ -85,7 +81,8 @@ TRAINED_AS: dict[str, Host] = HOSTS | {
     "stream": Host(
         "stream", StreamClassifier, IMAGENETTE_CLASSES, Preprocessing((128, 128), fit="short")
     ),
-    "senses": Host("counter", _wakened, HOSTS["count"].classes, HOSTS["count"].preprocessing),
-    "count": Host("counter", _with_norms, HOSTS["count"].classes, HOSTS["count"].preprocessing),
+    "senses": Host("counter", _counter, HOSTS["count"].classes, HOSTS["count"].preprocessing),
+    "count": Host("counter", _counter, HOSTS["count"].classes, HOSTS["count"].preprocessing),
 }
-"""by task, what is built for training: a counter has batch norms until it is stored"""
+"""by task, what is built for training: a counter has batch norms, and a head that can wake up
+again, until it is stored"""
