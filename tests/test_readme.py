@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import torchvision
 
 from models.report import filled
 from models.weights import cards
+from tests.networks_for_tests import scene
 from vizattn.__main__ import commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,3 +49,26 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.shape == (1, 45, 60)  # type: ignore[attr-defined]
     assert row.sum() == pytest.approx(1, abs=1e-4)  # type: ignore[attr-defined]
     assert names["figure"]._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+
+
+def test_the_example_with_any_network_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As printed, with a cache that holds untrained weights where a download would go."""
+    code = next(c for c in re.findall(r"```python\n(.*?)```", README, re.S) if "capture(" in c)
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    torch.manual_seed(0)
+    address = torchvision.models.Swin_T_Weights.DEFAULT.url
+    torch.save(torchvision.models.swin_t().state_dict(), cache / address.rpartition("/")[2])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    scene(480, 360).save("photo.jpg")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    sites = names["seen"].sites
+    assert len(sites) >= 12, "a block of windows each"
+    assert all(site.passed for site in sites)
+    assert names["row"].ndim == 3
+    assert (tmp_path / "row.png").read_bytes().startswith(b"\x89PNG")
+    assert "True" in capsys.readouterr().out
