@@ -283,7 +283,8 @@ class Compare {
     const used = new Set(this.panes.map(({ network }) => network.name));
     options(this.add, [["", say("choose", { count: MOST })],
       ...this.options.offer.networks.filter(({ name }) => !used.has(name))
-        .map((network) => [network.name, `${spoken(network.title)} · ${spoken(network.metric)}`])]);
+        .map(({ name, title, metric }) => [
+          name, [spoken(title), spoken(metric)].filter(Boolean).join(" · ")])]);
     this.add.disabled = this.panes.length >= MOST;
     for (const pane of this.panes) {
       pane.label(say, spoken);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from types import SimpleNamespace
@@ -109,7 +110,7 @@ def test_work_in_steps_ends_when_nobody_waits_any_more() -> None:
 
     def work(progress) -> None:
         try:
-            for done in range(10**6):
+            for done in itertools.count():
                 progress(done, 10**6)
         finally:
             ended.set()

@@ -46,14 +46,17 @@ export class Matrix {
     const far = event.shiftKey ? 5 : 1;
     const across = { ArrowLeft: -far, ArrowRight: far }[event.key];
     if (cells && across) {
-      this.act.pointCell(query, within(column === null ? 0 : column + across, columns));
+      this.view = { ...this.view, column: within(column === null ? 0 : column + across, columns) };
+      this.act.pointCell(query, this.view.column);
       event.preventDefault();
       return;
     }
     const next = { ArrowUp: query - far, ArrowLeft: query - far, ArrowDown: query + far,
       ArrowRight: query + far, Home: 0, End: rows - 1 }[event.key];
     if (next !== undefined) {
-      this.act.moveRow(within(next, rows));
+      // The next key may come before the next frame: it goes on from here.
+      this.view = { ...this.view, query: within(next, rows) };
+      this.act.moveRow(this.view.query);
     } else if (event.key === "Enter" || event.key === " ") {
       this.act.chooseRow(query);
     } else if (event.key === "Escape") {

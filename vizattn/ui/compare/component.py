@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from models.weights import Card
-from vizattn.labels import network_label
+from vizattn.labels import mechanism_label, metric_label
 from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES
 from vizattn.ui import canvas
 from vizattn.ui.encoding import spoken
@@ -83,10 +83,15 @@ def _network(name: str, card: Card) -> Json:
     return {
         "name": name,
         "task": card.task,
-        "title": spoken(lambda language: network_label(language, card).title),
-        "metric": spoken(lambda language: network_label(language, card).metric),
+        "title": spoken(lambda language: mechanism_label(language, card)),
+        "metric": spoken(lambda language: _metric(language, card)),
         "cost": card.facts.get("cost"),
     }
+
+
+def _metric(language: str, card: Card) -> str:
+    # Others' networks were not measured here.
+    return "" if card.foreign else metric_label(language, card.metric)
 
 
 def texts_of(language: str) -> dict[str, str]:
