@@ -5,12 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from gradio import Request
+from gradio.context import LocalContext
 
 from vizattn.ui import uploads
-from vizattn.ui.uploads import FETCHED_WITHIN, NotUploaded, place_for, tidied, tidy_up, uploaded
+from vizattn.ui.uploads import (
+    FETCHED_WITHIN,
+    NotUploaded,
+    leave,
+    place_for,
+    tidied,
+    tidy_up,
+    uploaded,
+)
 
 LONG = 10 * FETCHED_WITHIN
 
@@ -45,17 +57,49 @@ def test_places_cannot_be_guessed() -> None:
     assert len(one.parent.name) >= 32
 
 
-def test_empty_folders_go_and_files_that_were_sent_stay(folder: Path) -> None:
+def test_empty_folders_go_and_files_that_were_sent_stay_for_a_while(folder: Path) -> None:
     kept, gone = sent(folder), folder / "def"
     gone.mkdir()
     tidy_up()
     assert gone.is_dir(), "a file may be on its way"
-    tidy_up(time.time() + LONG)
+    tidy_up(time.time() + 0.9 * FETCHED_WITHIN)
     assert kept.read_bytes() == b"a picture"
     assert not gone.exists()
+    tidy_up(time.time() + LONG)
+    assert kept.read_bytes() == b"", "it was read long ago"
     kept.unlink()
     tidy_up(time.time() + LONG)
     assert list(folder.iterdir()) == []
+
+
+@contextmanager
+def answering(session: str) -> Iterator[None]:
+    """Answer a visitor, as Gradio says it to whoever asks."""
+    before = LocalContext.request.set(Request(session_hash=session))
+    try:
+        yield
+    finally:
+        LocalContext.request.reset(before)
+
+
+def test_files_go_with_their_visitor(folder: Path) -> None:
+    soon = time.time() + 0.5 * FETCHED_WITHIN
+    with answering("one"):
+        shared, own = uploaded(sent(folder)), place_for("analysis.json")
+        own.write_bytes(b"numbers")
+    with answering("other"):
+        assert uploaded(shared) == shared
+    tidy_up(soon)
+    assert own.read_bytes() == b"numbers", "its visitor is still here"
+    leave("one")
+    tidy_up(soon)
+    assert own.read_bytes() == b""
+    assert shared.read_bytes() == b"a picture", "another visitor has sent the same"
+    leave("other")
+    tidy_up()
+    assert shared.read_bytes() == b"a picture", "somebody may just have sent it again"
+    tidy_up(soon)
+    assert shared.read_bytes() == b""
 
 
 def test_what_was_fetched_takes_no_room(folder: Path) -> None:

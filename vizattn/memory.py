@@ -1,7 +1,8 @@
-"""How much memory a piece of work takes at most."""
+"""How much memory a piece of work takes at most, and giving back what none needs any more."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
@@ -37,3 +38,15 @@ def peak_bytes(work: Callable[[], object]) -> int:
         now += event.nbytes()
         most = max(most, now)
     return most
+
+
+def give_back() -> None:
+    """Let the system have memory that was freed; C libraries like to keep it for a next time.
+
+    Where the C library has no such call (it is glibc's), nothing happens.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return
+    trim(0)

@@ -13,7 +13,7 @@ from vizattn.crowd.maps import density_overlay
 from vizattn.crowd.pair import read_pair
 from vizattn.ui.frame import Frame, explained, language_of
 from vizattn.ui.sent import Sent, refusal
-from vizattn.ui.uploads import place_for
+from vizattn.ui.uploads import place_for, uploaded
 from vizattn.ui.visits import WORKING_PIXELS
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ class _Count:
         language = language_of(request, self.frame.settings)
         with explained(language, refusal):
             chosen = counter(network, self.frame.desk.library)
-            seen, felt = (None if sent is None else Path(sent) for sent in (rgb, thermal))
+            seen, felt = (None if sent is None else uploaded(sent) for sent in (rgb, thermal))
             pair = read_pair(seen, felt, working_pixels=WORKING_PIXELS)
             analysis = look_at(pair, chosen)
             return summary(analysis, language=language), str(_overlay(analysis))

@@ -17,7 +17,7 @@ from vizattn.ui import counting, trust_calls
 from vizattn.ui.frame import Frame, explained, language_of, session_of
 from vizattn.ui.links import Link
 from vizattn.ui.sent import Sent, refusal
-from vizattn.ui.uploads import NotUploaded, place_for
+from vizattn.ui.uploads import NotUploaded, place_for, uploaded
 from vizattn.ui.visits import WORKING_PIXELS
 from vizattn.views import Heat, Selection, place_row, resolve, view
 
@@ -101,7 +101,7 @@ class _Calls:
             return self.desk.store.find(session, known)
         if image is None:
             raise NotUploaded("explore.no_picture")
-        picture = read_picture(Path(image), working_pixels=WORKING_PIXELS)
+        picture = read_picture(uploaded(image), working_pixels=WORKING_PIXELS)
         analysis = look(picture, self.desk.network(network))
         self.desk.store.keep(session, analysis)
         return analysis

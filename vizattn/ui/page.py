@@ -16,12 +16,12 @@ from vizattn.ui import endpoints, explore, links
 from vizattn.ui.compare import tab as compare
 from vizattn.ui.crowd import tab as crowd
 from vizattn.ui.explore import KEEP_ADDRESS
-from vizattn.ui.frame import Frame, language_of
+from vizattn.ui.frame import Frame, language_of, session_of
 from vizattn.ui.parts import header_value, part
 from vizattn.ui.settings import VISITORS, Settings
 from vizattn.ui.theme import look
 from vizattn.ui.turning_away import handlers
-from vizattn.ui.uploads import tidied
+from vizattn.ui.uploads import FETCHED_WITHIN, leave, tidied
 from vizattn.ui.visits import Desk
 
 
@@ -49,7 +49,7 @@ TABS: tuple[Tab, ...] = (
 )
 """in the order in which they stand; a new tab is a builder and a line here"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-_CACHE_EVERY = 300
+_CACHE_EVERY = 60
 """seconds between two looks for files to delete"""
 
 
@@ -66,7 +66,7 @@ def build_page(
     settings = settings or Settings()
     if store is None:
         store = Store(total=VISITORS, seconds=60 * settings.session_minutes)
-    age = max(1, int(60 * settings.session_minutes))
+    age = max(1, int(min(60 * settings.session_minutes, 2 * FETCHED_WITHIN)))
     with gr.Blocks(
         title=text(DEFAULT_LANGUAGE, "explore.title"),
         analytics_enabled=False,
@@ -77,8 +77,14 @@ def build_page(
         tabs = _add_tabs(frame)
         _speak(frame, tabs)
         endpoints.build(frame)
+        blocks.unload(_leave)
     blocks.queue(max_size=settings.queue_size, default_concurrency_limit=settings.concurrency)
     return blocks
+
+
+def _leave(request: gr.Request) -> None:
+    """Let a visitor's files go; the tabs forget what they keep."""
+    leave(session_of(request))
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:

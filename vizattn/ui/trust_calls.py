@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from vizattn.intake import read_picture
 from vizattn.trials.trying import SEEDS, Effort, trust
 from vizattn.ui.frame import Frame, explained, language_of, session_of
 from vizattn.ui.sent import Sent, refusal
-from vizattn.ui.uploads import NotUploaded
+from vizattn.ui.uploads import NotUploaded, uploaded
 from vizattn.ui.visits import WORKING_PIXELS
 
 Json = dict[str, Any]
@@ -87,5 +86,5 @@ class _Call:
             return desk.store.find(session_of(request), known)
         if image is None:
             raise NotUploaded("explore.no_picture")
-        picture = read_picture(Path(image), working_pixels=WORKING_PIXELS)
+        picture = read_picture(uploaded(image), working_pixels=WORKING_PIXELS)
         return look(picture, desk.library.network(network))

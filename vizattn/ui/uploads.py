@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
+from vizattn.memory import give_back
 from vizattn.texts import Refused
 
 FETCHED_WITHIN = 300.0
-"""seconds after which nobody comes for a file that was written to be fetched at once"""
+"""seconds after which nobody comes for a file: it was to be fetched, or read, at once"""
 _EMPTY_FOR = 60.0
 """seconds that an empty folder waits for a file; as long as between two times of tidying up"""
 _OUTGOING = "outgoing"
@@ -24,6 +27,44 @@ _OUTGOING = "outgoing"
 
 class NotUploaded(Refused):
     """A path is not that of a file that a visitor sent."""
+
+
+class _Belongings:
+    """Which files are whose, so that they can go with their visitors."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[Path]] = {}
+        self._left: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def add(self, path: Path) -> Path:
+        """Note that a file belongs to whoever is being answered."""
+        request = LocalContext.request.get(None)
+        with self._lock:
+            self._of.setdefault(str(getattr(request, "session_hash", None)), set()).add(path)
+        return path
+
+    def leave(self, session: str) -> None:
+        """Note that a visitor's files are nobody's; equal files share one place with Gradio."""
+        with self._lock:
+            gone = self._of.pop(session, set())
+            self._left |= gone.difference(*self._of.values())
+
+    def left(self, path: Path) -> bool:
+        """Return whether a file's visitors have left."""
+        with self._lock:
+            return path in self._left
+
+    def forget(self, path: Path) -> None:
+        """Note that a file is gone."""
+        with self._lock:
+            self._left.discard(path)
+            for paths in self._of.values():
+                paths.discard(path)
+            self._of = {session: paths for session, paths in self._of.items() if paths}
+
+
+_BELONGINGS = _Belongings()
 
 
 def uploaded(path: object) -> Path:
@@ -36,14 +77,19 @@ def uploaded(path: object) -> Path:
     given = Path(str(path)).resolve()
     if folder not in given.parents or not given.is_file():
         raise NotUploaded("explore.not_uploaded")
-    return given
+    return _BELONGINGS.add(given)
 
 
 def place_for(name: str) -> Path:
     """Return where to write a file of that name for a browser; its folder cannot be guessed."""
     folder = Path(get_upload_folder()) / _OUTGOING / secrets.token_hex(20)
     folder.mkdir(parents=True)
-    return folder / name
+    return _BELONGINGS.add(folder.resolve() / name)
+
+
+def leave(session: str) -> None:
+    """Let the files that a visitor who left had sent or was given go with the next tidying up."""
+    _BELONGINGS.leave(session)
 
 
 @asynccontextmanager
@@ -65,22 +111,31 @@ async def _tidy() -> None:
 
 
 def tidy_up(now: float | None = None) -> None:
-    """Empty files that have been fetched and remove folders that have nothing in them.
+    """Empty files that have been fetched or read, and remove folders that have nothing in them.
 
-    Gradio deletes files when they are as old as a visitor's pictures may get, and would keep the
-    names of those that others deleted; folders it leaves.
+    Gradio deletes the empty files when they are old, and would keep the names of those that
+    others deleted; folders it leaves. Memory that nobody uses goes back to the system.
 
     Args:
         now: seconds since the epoch; the clock's by default.
     """
     now = time.time() if now is None else now
     folder = Path(get_upload_folder())
-    for file in folder.glob(f"{_OUTGOING}/*/*"):
+    for file in (*folder.glob("*/*"), *folder.glob(f"{_OUTGOING}/*/*")):
         with suppress(OSError):
-            if file.stat().st_size and file.stat().st_mtime < now - FETCHED_WITHIN:
-                os.truncate(file, 0)
+            if file.is_file() and file.stat().st_size:
+                _tidy_away(file, now)
     for empty in (*folder.glob("*/"), *folder.glob(f"{_OUTGOING}/*/")):
         # One that is not empty stays, and somebody may have been quicker.
         with suppress(OSError):
             if empty.name != _OUTGOING and empty.stat().st_mtime < now - _EMPTY_FOR:
                 empty.rmdir()
+    give_back()
+
+
+def _tidy_away(file: Path, now: float) -> None:
+    # Another visitor may just have sent the same: no younger file goes.
+    wait = _EMPTY_FOR if _BELONGINGS.left(file.resolve()) else FETCHED_WITHIN
+    if file.stat().st_mtime < now - wait:
+        os.truncate(file, 0)
+        _BELONGINGS.forget(file.resolve())
