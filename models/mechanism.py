@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.taps import Tap, tell
 
 
@@ -329,6 +330,8 @@ class Mechanism:
     """by the name of the variant, the shapes of what it takes, where that is not one map"""
     multiple: int = 1
     """the sides of the maps that the variants take are multiples of this"""
+    goals: tuple[Goal, ...] = ()
+    """what it is for, judged from its paper; in the survey's order"""
     growth: Growth | None = None
     """stated for what relates places to each other"""
     plugs: Mapping[str, Plug] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from models.goals import Goal
 from models.mechanism import Mechanism, auxiliary_of, blocks_of, mechanisms
 from models.reference import Replay, replay
 from models.weights import Card, cards
@@ -27,9 +28,11 @@ PAGE = "mechanisms.md"
 _CHANNELS = 32
 """of the blocks that are built to see what they hold"""
 HEADS = (
-    "mechanism", "paper", "what it weighs", "reference files", "largest error", "trained as",
-    "on unseen pictures", "beside plain", "parameters more", "multiply-adds", "time",
+    "mechanism", "paper", "what it weighs", "goals", "reference files", "largest error",
+    "trained as", "on unseen pictures", "beside plain", "parameters more", "multiply-adds", "time",
 )  # fmt: skip
+_OF_MECHANISM = HEADS.index("trained as")
+"""columns that say what a mechanism is, whatever network has it"""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def _of_mechanism(
         f"[{mechanism.name}]({page}#{mechanism.slug})",
         f"[{where}]({paper.url})" if paper.url else where,
         ", ".join(kinds(mechanism)),
+        ", ".join(goal.numeral or goal.value for goal in mechanism.goals),
         f"{passed} of {len(files)}" if files else "-",
         error,
     )
@@ -124,7 +128,7 @@ def kinds(mechanism: Mechanism) -> list[str]:
 
 def _of_card(card: Card | None) -> tuple[str, ...]:
     if card is None:
-        return ("-",) * (len(HEADS) - 5)
+        return ("-",) * (len(HEADS) - _OF_MECHANISM)
     metric, plain = card.metric, card.facts["plain"]
     key = next((key for key in ("accuracy", "miou") if key in metric), None)
     if key is None:
@@ -152,6 +156,7 @@ def page(measured: dict[str, Verified]) -> str:
         "of outputs and attentions from the authors' code; accuracy (Imagenette val) and mIoU "
         "(CamVid test) stand beside the plain host under the same recipe; multiply-adds and time "
         "are those of the whole network over the plain host's, measured by turns.",
+        _goals(),
         table(measured),
     ]
     for each in sorted(mechanisms().values(), key=lambda each: (each.family, each.paper.year)):
@@ -162,10 +167,27 @@ def page(measured: dict[str, Verified]) -> str:
 def _chapter(mechanism: Mechanism) -> str:
     paper = mechanism.paper
     source = f"{paper.authors}: {paper.title}. {paper.venue} {paper.year}."
+    goals = "; ".join(_goal(goal) for goal in mechanism.goals)
     text = sys.modules[_module(mechanism)].__doc__ or ""
     link = f" {paper.url}" if paper.url else ""
     anchor = f'<a id="{mechanism.slug}"></a>'
-    return f"{anchor}\n\n## {mechanism.name}\n\n{source}{link}\n\n```text\n{text.strip()}\n```"
+    taught = f"```text\n{text.strip()}\n```"
+    parts = (anchor, f"## {mechanism.name}", f"{source}{link}", f"Goals: {goals}.", taught)
+    return "\n\n".join(parts)
+
+
+def _goals() -> str:
+    """Return what the goals in the table mean: those without a number by their names there."""
+    said = "\n".join(f"- {goal.numeral or goal.value}: {goal.sentence}" for goal in Goal)
+    return (
+        "Goals are those of the survey (Guo et al., [Attention mechanisms in computer vision: A "
+        "survey](https://arxiv.org/abs/2111.07624), 2022), in our words; which of them a mechanism "
+        f"has is judged from its paper.\n\n{said}"
+    )
+
+
+def _goal(goal: Goal) -> str:
+    return f"{goal.numeral}, {goal.sentence}" if goal.numeral else goal.sentence
 
 
 def _module(mechanism: Mechanism) -> str:

@@ -44,7 +44,7 @@ def test_every_mechanism_and_every_trained_network_has_a_line() -> None:
 
 def test_what_was_not_replayed_says_so() -> None:
     line = next(line for line in survey.table({}).splitlines() if "(#se)" in line)
-    assert " | channel gate | - | - | " in line
+    assert " | channel gate | channels, whole | - | - | " in line
 
 
 def test_the_file_of_errors_is_numbers() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models.goals import Goal
 from models.mechanism import mechanisms
 from models.weights import Card
 from vizattn.attention import Captured, Check, Maps
@@ -54,6 +55,14 @@ def mechanism_label(language: str, card: Card) -> str:
     if card.foreign:
         return str(card.facts.get("title", card.name))
     return text(language, f"mechanisms.name.{card.mechanism or PLAIN}")
+
+
+def goal_label(language: str, goal: Goal) -> str:
+    """Return what a goal is called, with its number in the survey where it has one."""
+    words = text(language, f"goals.{goal.value}")
+    if not goal.numeral:
+        return words
+    return text(language, "goals.numbered", numeral=goal.numeral, goal=words)
 
 
 def network_label(language: str, card: Card) -> NetworkLabel:

@@ -3,7 +3,7 @@
 /**
  * Build the picker.
  *
- * groups: [{title, stage, networks: [{name, title, year, line, metric, plain, task, here}]}]
+ * groups: [{title, stage, networks: [{name, title, year, line, metric, plain, task, goals, here}]}]
  * chosen: name of the network on show. task: whose networks are listed until somebody types.
  * tasks: what they are called, by name. words: the picker's texts. choose: told a network's name.
  */
@@ -30,7 +30,7 @@ window.vizattn.picker = ({ groups, chosen, task, tasks, words, choose }) => {
     const typed = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (group) => (one) => {
       const text = [one.title, one.name, one.year, one.line, one.plain, tasks[one.task],
-        group.title, group.stage].join(" ").toLowerCase();
+        ...one.goals, group.title, group.stage].join(" ").toLowerCase();
       return typed.length ? typed.every((word) => text.includes(word)) : one.task === task;
     };
     return groups.map((group) => ({ ...group, networks: group.networks.filter(fits(group)) }))
@@ -56,7 +56,8 @@ window.vizattn.picker = ({ groups, chosen, task, tasks, words, choose }) => {
     h("span", { class: "vp-option-title" }, one.title), h("small", {}, one.year),
     h("span", { class: "vp-option-line" }, one.line),
     h("small", { class: "vp-option-line" }, [one.task === task ? null : tasks[one.task],
-      one.metric, one.plain].filter(Boolean).join(" · ")));
+      one.metric, one.plain].filter(Boolean).join(" · ")),
+    one.goals.length ? h("small", { class: "vp-option-line" }, one.goals.join(" · ")) : null);
   }
 
   function mark(node, scroll = true) {

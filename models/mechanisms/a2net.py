@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -144,6 +145,7 @@ MECHANISM = Mechanism(
     slug="a2net",
     name="A²-Net double attention",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.WHOLE),
     growth=Growth("O(N)", 1.0),
     paper=Paper(
         title="A^2-Nets: Double Attention Networks",

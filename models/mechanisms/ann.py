@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from models.affinities.pooled import PooledAffinity, pyramid
 from models.affinity import PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -277,6 +278,7 @@ MECHANISM = Mechanism(
     slug="ann",
     name="Asymmetric non-local block",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE),
     growth=Growth("O(N S, S pooled keys)", 1.0),
     paper=Paper(
         title="Asymmetric Non-local Neural Networks for Semantic Segmentation",

@@ -35,6 +35,7 @@ from torch.nn import functional as F
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -181,6 +182,7 @@ MECHANISM = Mechanism(
     slug="apcnet",
     name="APCNet adaptive context",
     family="self-attention",
+    goals=(Goal.LONG_RANGE, Goal.WINDOW),
     growth=Growth("O(N s², s regions a side)", 1.0),
     paper=Paper(
         title="Adaptive Pyramid Context Network for Semantic Segmentation",

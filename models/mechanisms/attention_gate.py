@@ -38,6 +38,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -281,6 +282,7 @@ MECHANISM = Mechanism(
     slug="attention_gate",
     name="Attention gate",
     family="spatial",
+    goals=(Goal.REGIONS, Goal.DENOISING),
     paper=Paper(
         title="Attention U-Net: Learning Where to Look for the Pancreas",
         authors="Oktay, Schlemper, Le Folgoc, Lee, Heinrich, Misawa, Mori, McDonagh, Hammerla, "

@@ -36,6 +36,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -160,6 +161,7 @@ MECHANISM = Mechanism(
     slug="bam",
     name="BAM bottleneck attention",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS),
     paper=Paper(
         title="BAM: Bottleneck Attention Module",
         authors="Park, Woo, Lee, Kweon",

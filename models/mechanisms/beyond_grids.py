@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -190,6 +191,7 @@ MECHANISM = Mechanism(
     slug="beyond_grids",
     name="Beyond Grids graph convolution unit",
     family="self-attention",
+    goals=(Goal.LONG_RANGE,),
     growth=Growth("O(N K, K vertices)", 1.0),
     paper=Paper(
         title="Beyond Grids: Learning Graph Representations for Visual Recognition",

@@ -32,6 +32,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -132,6 +133,7 @@ MECHANISM = Mechanism(
     slug="bilinear",
     name="Bilinear attention",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS),
     paper=Paper(
         title="Bilinear Attention Networks for Person Retrieval",
         authors="Fang, Zhou, Roy, Petersson, Harandi",

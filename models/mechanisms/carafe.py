@@ -34,6 +34,7 @@ from torch.nn import functional as F
 from models.affinities.heads import by_heads, from_heads
 from models.affinities.windows import Window, WindowAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -204,6 +205,7 @@ MECHANISM = Mechanism(
     slug="carafe",
     name="CARAFE upsampling",
     family="self-attention",
+    goals=(Goal.NEIGHBOURS,),
     growth=Growth("O(N k², kernels of k)", 1.0),
     paper=Paper(
         title="CARAFE: Content-Aware ReAssembly of FEatures",

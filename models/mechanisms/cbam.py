@@ -32,6 +32,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -181,6 +182,7 @@ MECHANISM = Mechanism(
     slug="cbam",
     name="CBAM",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS),
     paper=Paper(
         title="CBAM: Convolutional Block Attention Module",
         authors="Woo, Park, Lee, Kweon",

@@ -34,6 +34,7 @@ from torch import nn
 
 from models.affinities.criss_cross import CrissCrossAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -140,6 +141,7 @@ MECHANISM = Mechanism(
     slug="ccnet",
     name="CCNet criss-cross attention",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE),
     growth=Growth("O(N √N)", 1.5),
     paper=Paper(
         title="CCNet: Criss-Cross Attention for Semantic Segmentation",

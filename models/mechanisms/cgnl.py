@@ -37,6 +37,7 @@ from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -199,6 +200,7 @@ MECHANISM = Mechanism(
     slug="cgnl",
     name="Compact generalized non-local block",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.DOMAINS),
     growth=Growth("O(N C)", 1.0),
     paper=Paper(
         title="Compact Generalized Non-local Network",

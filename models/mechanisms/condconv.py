@@ -33,6 +33,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -303,6 +304,7 @@ MECHANISM = Mechanism(
     slug="condconv",
     name="CondConv",
     family="branch",
+    goals=(Goal.KERNELS,),
     paper=Paper(
         title="CondConv: Conditionally Parameterized Convolutions for Efficient Inference",
         authors="Yang, Bender, Le, Ngiam",

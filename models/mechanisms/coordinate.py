@@ -31,6 +31,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -165,6 +166,7 @@ MECHANISM = Mechanism(
     slug="coordinate",
     name="Coordinate attention",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.LONG_RANGE, Goal.CHANNELS),
     paper=Paper(
         title="Coordinate Attention for Efficient Mobile Network Design",
         authors="Hou, Zhou, Feng",

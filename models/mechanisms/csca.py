@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.affinity import PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.hosts.vgg import CONVOLUTIONS, WIDTHS, vgg_stage
 from models.mechanism import (
     AttentionBlock,
@@ -264,8 +265,7 @@ class CSCANetwork(nn.Module):
         self.stages = nn.ModuleList()
         channels = 3
         for index, (width, count) in enumerate(zip(widths, CONVOLUTIONS, strict=True)):
-            last = index == len(widths) - 1
-            layers = [width] * count + ([] if last else ["M"])
+            layers = [width] * count + (["M"] if index < len(widths) - 1 else [])
             self.stages.append(CSCAStage(channels, layers, RUNS_LOG2[index], norm, fusion))
             channels = width
         self.head = nn.Sequential(
@@ -349,6 +349,7 @@ MECHANISM = Mechanism(
     slug="csca",
     name="CSCA spatio-channel attention between RGB and thermal",
     family="cross-modal",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.BRANCHES),
     paper=Paper(
         title="Spatio-channel Attention Blocks for Cross-modal Crowd Counting",
         authors="Zhang, Choi, Hong",

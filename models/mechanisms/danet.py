@@ -31,6 +31,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.affinity import DenseAffinity, PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -193,6 +194,7 @@ MECHANISM = Mechanism(
     slug="danet",
     name="DANet dual attention",
     family="self-attention",
+    goals=(Goal.LONG_RANGE, Goal.CHANNELS),
     growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="Dual Attention Network for Scene Segmentation",

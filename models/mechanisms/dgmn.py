@@ -36,6 +36,7 @@ from models.affinities.heads import by_heads, from_heads
 from models.affinities.sampled import SampledAffinity, sampled
 from models.affinities.windows import Window, WindowAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -222,6 +223,7 @@ MECHANISM = Mechanism(
     slug="dgmn",
     name="Dynamic graph message passing",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.NEIGHBOURS),
     growth=Growth("O(N K, K sampled places)", 1.0),
     paper=Paper(
         title="Dynamic Graph Message Passing Networks",

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from models.affinities.shared import SharedRowAffinity, StackedAffinity
 from models.affinity import PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -185,6 +186,7 @@ MECHANISM = Mechanism(
     slug="dnl",
     name="Disentangled non-local block",
     family="self-attention",
+    goals=(Goal.REGIONS, Goal.LONG_RANGE),
     growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="Disentangled Non-Local Neural Networks",

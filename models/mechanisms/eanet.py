@@ -32,6 +32,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -172,6 +173,7 @@ MECHANISM = Mechanism(
     slug="eanet",
     name="EANet external attention",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE),
     growth=Growth("O(N S, S memory slots)", 1.0),
     paper=Paper(
         title="Beyond Self-attention: External Attention using Two Linear Layers for Visual Tasks",

@@ -31,6 +31,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -101,6 +102,7 @@ MECHANISM = Mechanism(
     slug="eca",
     name="ECA-Net",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="ECA-Net: Efficient Channel Attention for Deep Convolutional Neural Networks",
         authors="Wang, Wu, Zhu, Li, Zuo, Hu",

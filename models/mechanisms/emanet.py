@@ -40,6 +40,7 @@ from torch.nn import functional as F
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -200,6 +201,7 @@ MECHANISM = Mechanism(
     slug="emanet",
     name="EMANet expectation-maximisation attention",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.DENOISING),
     growth=Growth("O(N K, K bases)", 1.0),
     paper=Paper(
         title="Expectation-Maximization Attention Networks for Semantic Segmentation",

@@ -35,6 +35,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -224,6 +225,7 @@ MECHANISM = Mechanism(
     slug="encnet",
     name="EncNet context encoding",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="Context Encoding for Semantic Segmentation",
         authors="Zhang, Dana, Shi, Zhang, Wang, Tyagi, Agrawal",

@@ -36,6 +36,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -181,6 +182,7 @@ MECHANISM = Mechanism(
     slug="fca",
     name="FcaNet frequency channel attention",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="FcaNet: Frequency Channel Attention Networks",
         authors="Qin, Zhang, Wu, Li",

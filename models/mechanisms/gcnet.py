@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from models.affinities.shared import SharedRowAffinity, distinct
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -157,6 +158,7 @@ MECHANISM = Mechanism(
     slug="gcnet",
     name="GCNet global context",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.WHOLE),
     growth=Growth("O(N)", 1.0),
     paper=Paper(
         title="GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond",

@@ -33,6 +33,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -117,6 +118,7 @@ MECHANISM = Mechanism(
     slug="gct",
     name="GCT gated channel transformation",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="Gated Channel Transformation for Visual Recognition",
         authors="Yang, Zhu, Wu, Yang",

@@ -40,6 +40,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -336,6 +337,7 @@ MECHANISM = Mechanism(
     slug="genet",
     name="Gather-Excite",
     family="spatial",
+    goals=(Goal.REGIONS, Goal.LONG_RANGE),
     paper=Paper(
         title="Gather-Excite: Exploiting Feature Context in Convolutional Neural Networks",
         authors="Hu, Shen, Albanie, Sun, Vedaldi",

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -124,6 +125,7 @@ MECHANISM = Mechanism(
     slug="glore",
     name="GloRe graph reasoning",
     family="self-attention",
+    goals=(Goal.LONG_RANGE, Goal.WHOLE),
     growth=Growth("O(N)", 1.0),
     paper=Paper(
         title="Graph-Based Global Reasoning Networks",

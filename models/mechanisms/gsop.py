@@ -36,6 +36,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -259,6 +260,7 @@ MECHANISM = Mechanism(
     slug="gsop",
     name="GSoP second-order pooling",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="Global Second-Order Pooling Convolutional Networks",
         authors="Gao, Xie, Wang, Li",

@@ -48,6 +48,7 @@ from models.decompositions import (
     Matrix,
     NonNegativeFactors,
 )
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -303,6 +304,7 @@ MECHANISM = Mechanism(
     slug="hamnet",
     name="Hamburger matrix decomposition",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE, Goal.DENOISING),
     growth=Growth("O(N r, rank r)", 1.0),
     paper=Paper(
         title="Is Attention Better Than Matrix Decomposition?",

@@ -38,6 +38,7 @@ from torch.nn import functional as F
 
 from models.affinities.grouped import GroupedAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -253,6 +254,7 @@ MECHANISM = Mechanism(
     slug="isa",
     name="Interlaced sparse self-attention",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE),
     growth=Growth("O(N √N)", 1.5),
     paper=Paper(
         title="Interlaced Sparse Self-Attention for Semantic Segmentation",

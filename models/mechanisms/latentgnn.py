@@ -35,6 +35,7 @@ from torch.nn import functional as F
 
 from models.affinities.low_rank import LowRankAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -185,6 +186,7 @@ MECHANISM = Mechanism(
     slug="latentgnn",
     name="LatentGNN",
     family="self-attention",
+    goals=(Goal.SAVING, Goal.LONG_RANGE),
     growth=Growth("O(N d, d latent nodes)", 1.0),
     paper=Paper(
         title="LatentGNN: Learning Efficient Non-local Relations for Visual Recognition",

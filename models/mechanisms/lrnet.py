@@ -36,6 +36,7 @@ from models.affinities.heads import by_heads, from_heads
 from models.affinities.windows import Window, WindowAffinity
 from models.affinity import PairwiseAffinity
 from models.bottleneck import Bottleneck
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -143,6 +144,7 @@ MECHANISM = Mechanism(
     slug="lrnet",
     name="Local relation layer",
     family="self-attention",
+    goals=(Goal.NEIGHBOURS,),
     growth=Growth("O(N k², windows of k)", 1.0),
     paper=Paper(
         title="Local Relation Networks for Image Recognition",

@@ -37,6 +37,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.affinity import ConcatenationAffinity, Normaliser, PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -283,6 +284,7 @@ MECHANISM = Mechanism(
     slug="nonlocal",
     name="Non-local block",
     family="self-attention",
+    goals=(Goal.LONG_RANGE, Goal.DENOISING),
     growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="Non-local Neural Networks",

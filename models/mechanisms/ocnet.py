@@ -35,6 +35,7 @@ from torch.nn import functional as F
 
 from models.affinities.partition import PartitionAffinity
 from models.affinity import PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -306,6 +307,7 @@ MECHANISM = Mechanism(
     slug="ocnet",
     name="OCNet object context pooling",
     family="self-attention",
+    goals=(Goal.LONG_RANGE,),
     growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="OCNet: Object Context Network for Scene Parsing",

@@ -35,6 +35,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -220,6 +221,7 @@ MECHANISM = Mechanism(
     slug="ocrnet",
     name="OCRNet object context",
     family="self-attention",
+    goals=(Goal.LONG_RANGE,),
     growth=Growth("O(N K, K classes)", 1.0),
     paper=Paper(
         title="Object-Contextual Representations for Semantic Segmentation",

@@ -36,6 +36,7 @@ from torch.nn import functional as F
 
 from models.affinities.windows import Size, Window, WindowAffinity
 from models.affinity import DenseAffinity, PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -292,6 +293,7 @@ MECHANISM = Mechanism(
     slug="psanet",
     name="PSANet point-wise spatial attention",
     family="self-attention",
+    goals=(Goal.LONG_RANGE,),
     growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="PSANet: Point-wise Spatial Attention Network for Scene Parsing",

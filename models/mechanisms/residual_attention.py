@@ -38,6 +38,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -261,6 +262,7 @@ MECHANISM = Mechanism(
     slug="residual_attention",
     name="Residual attention",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS),
     paper=Paper(
         title="Residual Attention Network for Image Classification",
         authors="Wang, Jiang, Qian, Yang, Li, Zhang, Wang, Tang",

@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.affinity import Normaliser, PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -320,6 +321,7 @@ MECHANISM = Mechanism(
     slug="rga",
     name="Relation-aware global attention",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.LONG_RANGE, Goal.CHANNELS),
     paper=Paper(
         title="Relation-Aware Global Attention for Person Re-identification",
         authors="Zhang, Lan, Zeng, Jin, Chen",

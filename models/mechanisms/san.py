@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from models.affinities.heads import by_heads, from_heads
 from models.affinities.windows import Window, WindowAffinity
 from models.affinity import PairwiseAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -269,6 +270,7 @@ MECHANISM = Mechanism(
     slug="san",
     name="SAN self-attention network",
     family="self-attention",
+    goals=(Goal.NEIGHBOURS,),
     growth=Growth("O(N k², windows of k)", 1.0),
     paper=Paper(
         title="Exploring Self-attention for Image Recognition",

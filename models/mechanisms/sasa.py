@@ -36,6 +36,7 @@ from models.affinities.heads import by_heads, from_heads
 from models.affinities.windows import Window, WindowAffinity
 from models.affinity import PairwiseAffinity
 from models.bottleneck import Bottleneck
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -339,6 +340,7 @@ MECHANISM = Mechanism(
     slug="sasa",
     name="Stand-alone self-attention",
     family="self-attention",
+    goals=(Goal.NEIGHBOURS, Goal.LESS_BIAS),
     growth=Growth("O(N k², windows of k)", 1.0),
     paper=Paper(
         title="Stand-Alone Self-Attention in Vision Models",
@@ -381,10 +383,7 @@ MECHANISM = Mechanism(
         "AttentionStem": Reference(
             build=_stem,
             positional=(*_CALL, "m", "bias"),
-            attention={
-                "weights": Derived(("", "split"), _by_channel),
-                "value_mixture": "mixture",
-            },
+            attention={"weights": Derived(("", "split"), _by_channel), "value_mixture": "mixture"},
             rename=(
                 (r"^value_conv\.(\d+)\.", r"values.\1."),
                 *_CONVOLUTIONS,

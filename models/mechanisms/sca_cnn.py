@@ -34,6 +34,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -177,6 +178,7 @@ MECHANISM = Mechanism(
     slug="sca_cnn",
     name="SCA-CNN",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS),
     paper=Paper(
         title="SCA-CNN: Spatial and Channel-wise Attention in Convolutional Networks for Image "
         "Captioning",

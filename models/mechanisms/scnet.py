@@ -35,6 +35,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -241,6 +242,7 @@ MECHANISM = Mechanism(
     slug="scnet",
     name="Self-calibrated convolution",
     family="channel and spatial",
+    goals=(Goal.LONG_RANGE, Goal.CHANNELS),
     paper=Paper(
         title="Improving Convolutional Networks with Self-Calibrated Convolutions",
         authors="Liu, Hou, Cheng, Wang, Feng",

@@ -31,6 +31,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -150,6 +151,7 @@ MECHANISM = Mechanism(
     slug="scse",
     name="scSE",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS),
     paper=Paper(
         title="Concurrent Spatial and Channel Squeeze & Excitation in Fully Convolutional Networks",
         authors="Roy, Navab, Wachinger",

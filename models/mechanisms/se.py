@@ -29,6 +29,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -129,6 +130,7 @@ MECHANISM = Mechanism(
     slug="se",
     name="Squeeze-and-Excitation",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="Squeeze-and-Excitation Networks",
         authors="Hu, Shen, Albanie, Sun, Wu",

@@ -33,6 +33,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.affinities.low_rank import LowRankAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -184,6 +185,7 @@ MECHANISM = Mechanism(
     slug="sgr",
     name="Symbolic graph reasoning",
     family="self-attention",
+    goals=(Goal.LONG_RANGE, Goal.WHOLE),
     growth=Growth("O(N M, M nodes)", 1.0),
     paper=Paper(
         title="Symbolic Graph Reasoning Meets Convolutions",

@@ -37,6 +37,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -306,6 +307,7 @@ MECHANISM = Mechanism(
     slug="sknet",
     name="Selective kernels",
     family="branch",
+    goals=(Goal.BRANCHES, Goal.WINDOW),
     paper=Paper(
         title="Selective Kernel Networks",
         authors="Li, Wang, Hu, Yang",

@@ -31,6 +31,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -93,6 +94,7 @@ MECHANISM = Mechanism(
     slug="srm",
     name="SRM style recalibration",
     family="channel",
+    goals=(Goal.CHANNELS, Goal.WHOLE),
     paper=Paper(
         title="SRM: A Style-based Recalibration Module for Convolutional Neural Networks",
         authors="Lee, Kim, Nam",

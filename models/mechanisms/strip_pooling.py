@@ -40,6 +40,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Auxiliary,
@@ -262,6 +263,7 @@ MECHANISM = Mechanism(
     slug="strip_pooling",
     name="Strip pooling",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.LONG_RANGE),
     paper=Paper(
         title="Strip Pooling: Rethinking Spatial Pooling for Scene Parsing",
         authors="Hou, Zhang, Cheng, Feng",

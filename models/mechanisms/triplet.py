@@ -33,6 +33,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -133,6 +134,7 @@ MECHANISM = Mechanism(
     slug="triplet",
     name="Triplet attention",
     family="channel and spatial",
+    goals=(Goal.REGIONS, Goal.CHANNELS, Goal.DOMAINS),
     paper=Paper(
         title="Rotate to Attend: Convolutional Triplet Attention Module",
         authors="Misra, Nalamada, Arasanipalai, Hou",

@@ -35,6 +35,7 @@ from torch.nn import functional as F
 
 from models.affinities.rollout import RolloutAffinity
 from models.affinity import PairwiseAffinity, ProductAffinity
+from models.goals import Goal
 from models.mechanism import (
     AttentionBlock,
     Claim,
@@ -328,6 +329,7 @@ MECHANISM = Mechanism(
     slug="vit",
     name="Vision Transformer",
     family="self-attention",
+    goals=(Goal.LONG_RANGE, Goal.LESS_BIAS),
     growth=Growth("O(N²)", 2.0),
     paper=Paper(
         title="An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",

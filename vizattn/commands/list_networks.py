@@ -133,5 +133,6 @@ def _mechanism(mechanism: Mechanism) -> dict[str, Any]:
         "slug": mechanism.slug,
         "name": mechanism.name,
         "family": mechanism.family,
+        "goals": [goal.value for goal in mechanism.goals],
         "variants": list(mechanism.variants),
     }

@@ -10,7 +10,7 @@ from models.mechanism import mechanisms
 from models.weights import Card
 from models.zoo.loading import Pretrained
 from vizattn.foreign.stranger import StrangersCard
-from vizattn.labels import metric_value, network_label
+from vizattn.labels import goal_label, metric_value, network_label
 from vizattn.networks import Library
 from vizattn.texts import text
 
@@ -54,6 +54,7 @@ def _brought(language: str, cards: Sequence[Card]) -> list[Json]:
             "metric": "",
             "plain": None,
             "measured": "",
+            "goals": [],
             "task": card.task,
             "mechanism": None,
             "year": None,
@@ -121,11 +122,17 @@ def _ours(language: str, card: Card) -> Json:
     label = network_label(language, card)
     return asdict(label) | {
         "task": card.task,
+        "goals": _goals(language, card),
         "mechanism": card.mechanism,
         "year": _year(card),
         "plain": _plain(language, card),
         "here": True,
     }
+
+
+def _goals(language: str, card: Card) -> list[str]:
+    """Return what a network's mechanism is for, with the survey's numbers."""
+    return [goal_label(language, goal) for goal in mechanisms()[str(card.mechanism)].goals]
 
 
 def _plain(language: str, card: Card) -> str | None:
@@ -147,6 +154,7 @@ def _theirs(language: str, card: Pretrained, library: Library) -> Json:
         "metric": text(language, key, megabytes=f"{entry.megabytes:.0f}"),
         "plain": text(language, "zoo.licence", licence=entry.licence),
         "measured": f"{paper.title}. {paper.authors}, {paper.venue} {paper.year}",
+        "goals": [],
         "task": card.task,
         "mechanism": None,
         "year": paper.year,
