@@ -1,13 +1,22 @@
-"""Strangers' networks in a few lines each: every one leaves the weights that it used behind."""
+"""Strangers' networks in a few lines each: every one leaves the weights that it used behind.
+
+And what all of them are held to: passed checks, and being drawn, sent and written like any other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+import vizattn
+from vizattn.attention import PlaceAffinity
+from vizattn.ui.payload import payload
 
 SIDE = 32
 DIM, HEADS = 16, 2
@@ -111,3 +120,40 @@ class Gated(nn.Module):
         gate = self.gate(x)
         self.weights = gate.clone()
         return self.multiply(x, gate).mean(dim=(2, 3))
+
+
+def image(rows: int = SIDE, columns: int = SIDE) -> Tensor:
+    return torch.randn(1, 3, rows, columns)
+
+
+def dense(captured: Any) -> np.ndarray:
+    return captured.rows.some(range(captured.rows.queries))
+
+
+def same_rows(captured: PlaceAffinity, weights: Tensor, tolerance: float = 1e-5) -> None:
+    wanted = weights.detach().float().numpy()
+    np.testing.assert_allclose(dense(captured), wanted, atol=tolerance)
+
+
+def only(seen: vizattn.SeenStranger, kind: type) -> Any:
+    assert len(seen.sites) == 1, seen
+    (found,) = seen.sites
+    assert isinstance(found, kind), found
+    assert found.passed, found.checks
+    assert {check.name for check in found.checks} == {"claim", "output", "geometry"}
+    return found
+
+
+def goes_everywhere(seen: vizattn.SeenStranger, folder: Path) -> None:
+    """Send to the page, draw and write all that was captured, as is done with our own networks."""
+    sent = payload(seen.analysis, {})["sites"]
+    assert [each["path"] for each in sent] == [each.site for each in seen.sites]
+    for captured in seen.sites:
+        assert vizattn.view(seen.analysis, vizattn.Selection(captured.site))
+        assert captured.site in seen.evidence()
+    assert len(vizattn.overlays(seen.analysis, None, folder)) == len(seen.sites)
+    written = vizattn.save_arrays(seen.analysis, None, folder / "attention.npz")
+    with np.load(written) as arrays:
+        for captured in seen.sites:
+            assert any(name.startswith(f"{captured.site}/") for name in arrays)
+    assert len(vizattn.summary(seen.analysis)["sites"]) == len(seen.sites)

@@ -19,7 +19,19 @@ from torchvision.ops import DeformConv2d
 
 import vizattn
 from models.mechanism import Claim
-from tests.foreign_networks import DIM, HEADS, SIDE, Gated, Tokens, Windows, softmax_rows
+from tests.foreign_networks import (
+    DIM,
+    HEADS,
+    SIDE,
+    Gated,
+    Tokens,
+    Windows,
+    dense,
+    image,
+    only,
+    same_rows,
+    softmax_rows,
+)
 from vizattn.attention import ChannelAffinity, ChannelGate, PlaceAffinity, SpatialGate
 from vizattn.features import EdgeGate, FeatureMaps
 from vizattn.foreign.looking import NothingFound
@@ -29,28 +41,6 @@ from vizattn.foreign.looking import NothingFound
 def seeded() -> Iterator[None]:
     torch.manual_seed(0)
     yield
-
-
-def image(rows: int = SIDE, columns: int = SIDE) -> Tensor:
-    return torch.randn(1, 3, rows, columns)
-
-
-def dense(captured: Any) -> np.ndarray:
-    return captured.rows.some(range(captured.rows.queries))
-
-
-def only(seen: vizattn.SeenStranger, kind: type) -> Any:
-    assert len(seen.sites) == 1, seen
-    (found,) = seen.sites
-    assert isinstance(found, kind), found
-    assert found.passed, found.checks
-    assert {check.name for check in found.checks} == {"claim", "output", "geometry"}
-    return found
-
-
-def same_rows(captured: PlaceAffinity, weights: Tensor, tolerance: float = 1e-5) -> None:
-    wanted = weights.detach().float().numpy()
-    np.testing.assert_allclose(dense(captured), wanted, atol=tolerance)
 
 
 # Attention in every way that it is written.
@@ -432,20 +422,6 @@ def test_gates(name: str, written: bool) -> None:
     np.testing.assert_allclose(np.broadcast_to(found, (6, 8, 8)), wanted, atol=1e-6)
     if kind is ChannelGate:
         np.testing.assert_allclose(captured.activation.values, network.features[0], atol=1e-6)
-
-
-def test_branches() -> None:
-    def branches(x: Tensor) -> Tensor:
-        both = torch.stack([x, x.flip(1)], dim=1)
-        share = both.sum(1).mean((2, 3)).view(1, 1, 6).repeat(1, 2, 1) * torch.tensor(
-            [[[1.0], [2.0]]]
-        )
-        return (both * share.softmax(dim=1)[..., None, None]).sum(dim=1)
-
-    network = Gated(branches, lambda x, made: made)
-    captured = only(vizattn.capture(network, image()), ChannelGate)
-    assert captured.values.shape == (12,)
-    np.testing.assert_allclose(captured.values[:6] + captured.values[6:], 1, atol=1e-6)
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

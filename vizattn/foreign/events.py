@@ -162,6 +162,8 @@ class Gated:
         worst: how far gate times features was from the product, over its largest value.
         rough: as of ``Attended``.
         recipe: what was recognised, as one line.
+        branches: whether such products of several branches were summed: the gate has an axis for
+            them before those of the features, and the features are the sum.
     """
 
     path: str
@@ -173,6 +175,7 @@ class Gated:
     worst: float
     rough: float
     recipe: str
+    branches: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.mechanism import Claim, Kind
 from vizattn.attention import Activation, Captured, ChannelGate, Maps, SpatialGate
-from vizattn.features import EdgeGate, FeatureMaps
+from vizattn.features import EdgeGate, FeatureMaps, Table
 from vizattn.foreign.events import Gated
 from vizattn.foreign.grids import Laid, laid
 from vizattn.foreign.places import Places
@@ -25,8 +25,9 @@ class GateOf:
 
     Args:
         kind: which of them the gate has.
-        values: of the gate, (channel or 1, row or 1, column or 1).
-        features: what it multiplies.
+        values: of the gate, (channel or 1, row or 1, column or 1); of branches (branch, channel,
+            1).
+        features: what it multiplies; of branches what comes of them.
         grid: the cells.
     """
 
@@ -36,12 +37,17 @@ class GateOf:
     grid: Grid
 
     @property
+    def shared(self) -> tuple[int, ...]:
+        """Return the axes over which weights may sum to 1: branches, else places."""
+        return (0,) if self.kind is Kind.BRANCH_GATE else (1, 2)
+
+    @property
     def claim(self) -> Claim:
         """Return what the values are seen to promise."""
         low, high = (each.item() for each in torch.aminmax(self.values))
-        places = self.values.shape[1] * self.values.shape[2]
-        total = self.values.sum(dim=(1, 2))
-        if low >= 0 and places > 1 and bool(((total - 1).abs() < 1e-3).all()):
+        several = any(self.values.shape[axis] > 1 for axis in self.shared)
+        total = self.values.sum(dim=self.shared)
+        if low >= 0 and several and bool(((total - 1).abs() < 1e-3).all()):
             return Claim.SIMPLEX
         if low >= 0:
             return Claim.UNIT if high <= 1 else Claim.POSITIVE
@@ -70,6 +76,10 @@ def gate_of(event: Gated, places: Places | None, size: Size) -> GateOf | None:
     wide = any(gate.shape[axis] > 1 for axis in channels)
     order = [*channels, *axes]
     laid_features = _cells(features.permute(order), len(channels), where)
+    if event.branches:
+        values = gate.expand(-1, *(shape[a] if a in channels else 1 for a in range(len(shape))))
+        values = values.flatten(1)[..., None]
+        return GateOf(Kind.BRANCH_GATE, values, laid_features, where.grid)
     if not any(gate.shape[axis] > 1 for axis in axes):
         values = gate.expand(*(shape[a] if a in channels else 1 for a in range(len(shape))))
         values = values.permute(order).reshape(-1, 1, 1)
@@ -129,6 +139,14 @@ def _channel(found: GateOf, common: dict[str, Any]) -> Captured:
     return ChannelGate(**common, values=found.values.flatten().numpy(), activation=activation)
 
 
+def _branches(found: GateOf, common: dict[str, Any]) -> Captured:
+    responds = Maps(found.features.numpy(), found.grid, "channel")
+    values = found.values[..., 0].numpy()
+    return Table(
+        **common, values=values, row_axis="branch", column_axis="channel", column_maps=responds
+    )
+
+
 def _spatial(found: GateOf, common: dict[str, Any]) -> Captured:
     return SpatialGate(**common, values=found.values[0].numpy(), grid=found.grid)
 
@@ -149,6 +167,7 @@ def _width(found: GateOf, common: dict[str, Any]) -> Captured:
 
 _KINDS: dict[Kind, Callable[[GateOf, dict[str, Any]], Captured]] = {
     Kind.CHANNEL_GATE: _channel,
+    Kind.BRANCH_GATE: _branches,
     Kind.SPATIAL_GATE: _spatial,
     Kind.FEATURE_GATE: _feature,
     Kind.HEIGHT_GATE: _height,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vizattn.foreign.events import Gated, apart, roughness
 from vizattn.foreign.graph import Node, broadcast
-from vizattn.foreign.hearing import Hearing, Mark
+from vizattn.foreign.hearing import Hearing, Mark, Weighed
 from vizattn.foreign.operators import Operator, operator
 
 PRODUCTS = {"mul", "multiply", "addcmul"}
@@ -84,8 +84,11 @@ def _origins(node: Node) -> list[Node]:
     return found
 
 
-def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> bool:
-    """Note a gate, checked against the product that the network made with it."""
+def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> Weighed | None:
+    """Note a gate, checked against the product that the network made with it.
+
+    Returns what the result is, where it is this product and nothing else.
+    """
     function, arguments, keywords = call
     gate, features = _narrow(prepared.gate), prepared.features
     product = result
@@ -93,20 +96,19 @@ def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> bool:
         product = (result - arguments[0]) / keywords.get("value", 1)
     path, module = hearing.where()
     keep, settle = hearing.keeper.keep, hearing.keeper.settle
-    hearing.events.append(
-        Gated(
-            path=path,
-            module=module,
-            gate=settle(keep(gate)),
-            features=settle(keep(features)),
-            node=prepared.node,
-            made=prepared.mark.made,
-            worst=apart(gate * features, product),
-            rough=roughness(result),
-            recipe=f"{prepared.mark.made}(…) · x",
-        )
+    event = Gated(
+        path=path,
+        module=module,
+        gate=settle(keep(gate)),
+        features=settle(keep(features)),
+        node=prepared.node,
+        made=prepared.mark.made,
+        worst=apart(gate * features, product),
+        rough=roughness(result),
+        recipe=f"{prepared.mark.made}(…) · x",
     )
-    return True
+    hearing.events.append(event)
+    return Weighed((event,), prepared.mark) if product is result else None
 
 
 def _narrow(gate: Tensor) -> Tensor:

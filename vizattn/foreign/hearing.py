@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from vizattn.foreign.events import Event, Missed
+from vizattn.foreign.events import Event, Gated, Missed
 from vizattn.foreign.graph import Graph, Node
 from vizattn.foreign.keeping import Keeper
 
@@ -33,6 +33,23 @@ class Mark:
     made: str
     source: Node
     bounded: bool
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A product of a gate and features, or several of them on an axis of their own.
+
+    Args:
+        events: the gates.
+        mark: what made them.
+        axis: of several that are not summed yet, the axis.
+        joined: of several that are, what stands for all of them.
+    """
+
+    events: tuple[Gated, ...]
+    mark: Mark
+    axis: int | None = None
+    joined: Gated | None = None
 
 
 class Hearing:
@@ -57,6 +74,7 @@ class Hearing:
         self.missed: list[Missed] = []
         self.scores = WeakTensorKeyDictionary()
         self.marks = WeakTensorKeyDictionary()
+        self.products = WeakTensorKeyDictionary()
         self._paths = {id(module): path for path, module in network.named_modules()}
 
     def where(self) -> tuple[str, str]:

@@ -90,6 +90,8 @@ TOKENWISE = {
 }
 """operators that mix the last axis and leave the tokens where they are"""
 PRODUCTS = {"matmul", "bmm", "mm", "einsum"}
+SUMS = {"sum", "nansum", "mean", "amax", "amin", "logsumexp"}
+"""operators that make one number of all along some axes"""
 WHOLE = {
     "batch_norm",
     "native_batch_norm",

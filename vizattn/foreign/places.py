@@ -9,11 +9,10 @@ place, whatever the network calls them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from graphlib import TopologicalSorter
-from string import ascii_lowercase
 from typing import Any
 
 import torch
@@ -21,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vizattn.foreign.graph import Node, leaves, mapped
-from vizattn.foreign.moves import JOINS, LIKE, MAPS, MOVES, PRODUCTS, TOKENWISE, WHOLE
+from vizattn.foreign.lettered import arranged, labels_of, mapped_operand
+from vizattn.foreign.moves import JOINS, LIKE, MAPS, MOVES, PRODUCTS, SUMS, TOKENWISE, WHOLE
 from vizattn.foreign.operators import operator
 
 NOWHERE = float("nan")
@@ -116,6 +116,8 @@ class Follower:
             return None if first is None else _tokenwise(node, first)
         if name in PRODUCTS:
             return self._product(node)
+        if name in SUMS:
+            return None if first is None else _summed(node, first)
         if name in ("view_as_complex", "view_as_real"):
             return None if first is None else _complex(name, first)
         if name in WHOLE or operator(node.function).pointwise:
@@ -124,7 +126,7 @@ class Follower:
 
     def _product(self, node: Node) -> Places | None:
         """Return the places that one of two factors gives to what comes of their product."""
-        labelled = _labels(node)
+        labelled = labels_of(node)
         if labelled is None:
             return None
         operands, labels, result = labelled
@@ -141,7 +143,7 @@ class Follower:
             if gone and operands[1 - operand].active:
                 continue
             if any(along[label] for label in own if label in result):
-                return places.each(partial(_arranged, own=own, result=result, shape=node.shape))
+                return places.each(partial(arranged, own=own, result=result, shape=node.shape))
         return None
 
     def _joined(self, node: Node) -> Places | None:
@@ -160,34 +162,6 @@ class Follower:
             for axis in ("y", "x")
         )
         return Places(y, x, first.origin)
-
-
-def _labels(node: Node) -> tuple[list[Node], tuple[str, str], str] | None:
-    """Return the factors of a product, a letter for each of their axes, and those of the result."""
-    if node.name == "einsum":
-        equation, operands = str(node.arguments[0]).replace(" ", ""), list(node.arguments[1])
-        if len(operands) != 2 or "->" not in equation or "." in equation:
-            return None
-        given, result = equation.split("->")
-        one, other = given.split(",")
-        return operands, (one, other), result
-    operands = [each for each in node.arguments[:2] if isinstance(each, Node)]
-    if len(operands) != 2 or any(len(each.shape) < 2 for each in operands):
-        return None
-    lead = ascii_lowercase[3 : 1 + len(node.shape)]
-    one, other = (lead[len(lead) + 2 - len(each.shape) :] for each in operands)
-    return operands, (one + "ac", other + "cb"), lead + "ab"
-
-
-def _arranged(coordinate: Tensor, own: str, result: str, shape: tuple[int, ...]) -> Tensor:
-    """Return coordinates with the axes of a result: means over those that are gone."""
-    kept = [label for label in own if label in result]
-    for axis in reversed([axis for axis, label in enumerate(own) if label not in result]):
-        coordinate = coordinate.mean(dim=axis)
-    order = sorted(range(len(kept)), key=lambda index: result.index(kept[index]))
-    coordinate = coordinate.permute(order)
-    spread = [slice(None) if label in kept else None for label in result]
-    return coordinate[tuple(spread)].expand(shape)
 
 
 def _sorted(nodes: list[Node], needed: Callable[[Node], list[Node]]) -> list[Node]:
@@ -217,8 +191,15 @@ def _from_map(node: Node) -> bool:
             return len(node.shape) == 4
         if node.function is None:
             return False
-        if node.name in MOVES or node.name in JOINS:
+        # Branches that lie on an axis of their own are summed before they are a map again.
+        if (node.name in MOVES or node.name in JOINS) and len(node.shape) < 5:
             return len(node.shape) == 4
+        if node.name in PRODUCTS:
+            operand = mapped_operand(node)
+            if operand is None:
+                return False
+            node = operand
+            continue
         parents = [each for each in node.parents() if each.active and len(each.shape) > 2]
         if not parents:
             return False
@@ -300,6 +281,27 @@ def _tokenwise(node: Node, first: Places) -> Places | None:
     if keeps and tuple(first.y.shape) == shape:
         return first
     return first.each(lambda each: each.mean(dim=-1, keepdim=True).expand(shape))
+
+
+def _summed(node: Node, first: Places) -> Places | None:
+    """Return the places of what was summed over axes along which places do not change."""
+    axes = axes_of(node.arguments, node.keywords, len(first.y.shape))
+    if not axes or any(_varies(each, axis) for each in (first.y, first.x) for axis in axes):
+        return None
+    keeps = len(node.shape) == first.y.dim()
+    index = tuple(
+        slice(None) if axis not in axes else slice(0, 1) if keeps else 0
+        for axis in range(first.y.dim())
+    )
+    made = first.each(lambda each: each[index])
+    return made if tuple(made.y.shape) == node.shape else None
+
+
+def axes_of(arguments: Sequence[Any], keywords: Mapping[str, Any], rank: int) -> tuple[int, ...]:
+    """Return the axes, from 0, that an operator sums over; none where these are all."""
+    given = arguments[1] if len(arguments) > 1 else keywords.get("dim")
+    listed = [given] if isinstance(given, int) else list(given or ())
+    return tuple(sorted({axis % rank for axis in listed}))
 
 
 def _complex(name: str, first: Places) -> Places:

@@ -291,11 +291,13 @@ class Adaptor:
         found = gate_of(event, self._follower.places(event.node), self._framing.input)
         if found is None:
             raise Placeless("gate_nowhere")
-        told = found.values.flatten(1) if found.claim is Claim.SIMPLEX else found.values
-        worst = deviation(told, found.claim)
+        worst = deviation(found.values, found.claim, found.shared)
         common = self._common(event, site, found.kind, found.claim, worst, (found.grid,))
         said = {"rows": found.grid.rows, "columns": found.grid.columns, "made": event.made}
-        return captured_gate(found, common), Note("foreign.evidence.gate", said)
+        if event.branches:
+            said["branches"] = len(found.values)
+        evidence = f"foreign.evidence.{'branches' if event.branches else 'gate'}"
+        return captured_gate(found, common), Note(evidence, said)
 
     def _sampled(self, event: Sampled, site: str) -> tuple[Captured, Note]:
         size = self._framing.input

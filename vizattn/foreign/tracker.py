@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vizattn.foreign import attending, gating, native, sampling
+from vizattn.foreign import attending, branches, gating, native, sampling
 from vizattn.foreign.graph import address, tensors_of
 from vizattn.foreign.hearing import Hearing
 from vizattn.foreign.keeping import Keeper
@@ -65,18 +65,22 @@ class Tracker(TorchDispatchMode):
         about = operator(func)
         if about.library not in _LIBRARIES and tensors_of(result):
             self.heard.miss(f"{about.library}::{about.name}", "custom_operator")
-        handled = False
+        handled, weighed = False, None
         if name in attending.HEARD:
             handled = attending.HEARD[name](self.heard, call, result)
         elif name in sampling.HEARD:
             sampling.HEARD[name](self.heard, call, result)
         elif prepared is not None:
-            handled = gating.hear(self.heard, call, result, prepared)
+            handled, weighed = True, gating.hear(self.heard, call, result, prepared)
         scores = None if handled else self._followed(call, result)
         mark = None if handled else marked(self.heard, call, result)
         self.heard.graph.record(func, args, kwargs, result)
+        if len(self.heard.products) and name in branches.HEARD:
+            weighed = branches.HEARD[name](self.heard, call, result)
         for position in about.written:
             self._forget(args[position] if position < len(args) else None)
+        if weighed is not None:
+            self.heard.products[result] = weighed
         for each in tensors_of(result):
             if scores and each in scores:
                 self.heard.scores[each] = scores[each]
@@ -88,7 +92,7 @@ class Tracker(TorchDispatchMode):
         if not isinstance(target, Tensor):
             return
         where = address(target)
-        for known in (self.heard.scores, self.heard.marks):
+        for known in (self.heard.scores, self.heard.marks, self.heard.products):
             for each in [each for each in known if address(each) == where]:
                 del known[each]
 
