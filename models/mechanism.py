@@ -336,6 +336,12 @@ class Mechanism:
     """stated for what relates places to each other"""
     plugs: Mapping[str, Plug] = field(default_factory=dict)
     """by the name of the host: "classifier", "segmenter" or "counter" """
+    forms: Mapping[str, Mapping[str, Plug]] = field(default_factory=dict)
+    """by the name of the host, then of the form, other forms that are trained for comparison"""
+
+    def plug(self, host: str, form: str | None = None) -> Plug | None:
+        """Return how the mechanism, or another form of it, joins a host; None where it does not."""
+        return self.plugs.get(host) if form is None else self.forms.get(host, {}).get(form)
 
 
 @lru_cache(maxsize=1)

@@ -154,7 +154,7 @@ def _builder(card: Card) -> Callable[[int | None], nn.Module]:
         host = HOSTS[card.task]
         if classes is not None:
             host = replace(host, classes=numbered(classes))
-        return weights.build(card.task, card.mechanism, {card.task: host})
+        return weights.build(card.task, card.mechanism, {card.task: host}, card.form)
 
     return build
 

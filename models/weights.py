@@ -74,6 +74,11 @@ class Card:
     """the whole card as it was written"""
 
     @property
+    def form(self) -> str | None:
+        """Return which of the mechanism's other forms the network has; None for its own."""
+        return self.facts.get("form")
+
+    @property
     def foreign(self) -> bool:
         """Return whether the network is a stranger's: its attention is not made by our blocks."""
         return False
@@ -128,16 +133,23 @@ def read_card(name: str, folder: Path | None = None) -> Card:
         raise WeightsError(f"the card {path.name} cannot be read: {error!r}") from error
 
 
-def build(task: str, mechanism: str | None, hosts: Mapping[str, Host] | None = None) -> nn.Module:
+def build(
+    task: str,
+    mechanism: str | None,
+    hosts: Mapping[str, Host] | None = None,
+    form: str | None = None,
+) -> nn.Module:
     """Return the untrained network of a task with a mechanism, or the plain one.
 
     Args:
         task: a task of ``hosts``.
         mechanism: slug of what is plugged in; none for the plain host.
         hosts: by task; ``HOSTS`` by default.
+        form: which of the mechanism's other forms; by default its own.
 
     Raises:
-        ValueError: if the task or the mechanism is unknown, or the mechanism has no plug for it.
+        ValueError: if the task, the mechanism or the form is unknown, or the mechanism has no plug
+            for it.
     """
     hosts = HOSTS if hosts is None else hosts
     if task not in hosts:
@@ -149,7 +161,11 @@ def build(task: str, mechanism: str | None, hosts: Mapping[str, Host] | None = N
     if found is None or host.plug not in found.plugs:
         able = sorted(slug for slug, m in mechanisms().items() if host.plug in m.plugs)
         raise ValueError(f"expected a mechanism of {able} to {task}, received {mechanism!r}")
-    return host.build(len(host.classes), found.plugs[host.plug])
+    plug = found.plug(host.plug, form)
+    if plug is None:
+        forms = sorted(found.forms.get(host.plug, ()))
+        raise ValueError(f"expected a form of {mechanism} of {forms}, received {form!r}")
+    return host.build(len(host.classes), plug)
 
 
 def load(name: str, folder: Path | None = None) -> tuple[nn.Module, Card]:
@@ -162,7 +178,7 @@ def load(name: str, folder: Path | None = None) -> tuple[nn.Module, Card]:
     folder = folder or weights_folder()
     card = read_card(name, folder)
     try:
-        network = build(card.task, card.mechanism)
+        network = build(card.task, card.mechanism, form=card.form)
     except ValueError as error:
         raise WeightsError(f"the card of {name} cannot be used: {error}") from error
     tensors = read_tensors(name, folder)

@@ -96,8 +96,15 @@ def test_every_text_that_the_pages_scripts_name_is_there(name: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_that_is_declared_has_a_name(language: str) -> None:
     known = catalogue(language)
-    wanted = {f"mechanisms.name.{slug}" for slug in mechanisms()}
-    wanted |= {f"mechanisms.line.{slug}" for slug in mechanisms()}
+    forms = {
+        f"{slug}.{form.replace('-', '_')}"
+        for slug, mechanism in mechanisms().items()
+        for of_host in mechanism.forms.values()
+        for form in of_host
+    }
+    assert "cbam.space_first" in forms
+    named = forms | mechanisms().keys()
+    wanted = {f"mechanisms.{what}.{slug}" for slug in named for what in ("name", "line")}
     wanted |= {
         f"mechanisms.family.{re.sub('[^a-z]+', '_', mechanism.family.lower())}"
         for mechanism in mechanisms().values()

@@ -197,7 +197,7 @@ def test_crops_come_in_order_and_fill_the_run() -> None:
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.frozen])
 def test_attention_is_trained_and_what_is_shared_is_not(name: str) -> None:
     recipe = RECIPES[name]
-    network = weights.build(recipe.task, recipe.mechanism)
+    network = weights.build(recipe.task, recipe.mechanism, form=recipe.form)
     still = freeze(network, recipe)
     attention = [p for block in blocks_of(network).values() for p in block.parameters()]
     assert all(parameter.requires_grad for parameter in attention)

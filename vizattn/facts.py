@@ -69,6 +69,7 @@ def network_facts(network: Network) -> Json:
         "name": network.name,
         "task": card.task,
         "mechanism": card.mechanism,
+        "form": card.form,
         "metric": card.metric,
         "sha256": card.sha256,
         "shares": card.shares,

@@ -54,7 +54,13 @@ def mechanism_label(language: str, card: Card) -> str:
     """Return what a network's mechanism is called, or a stranger's network itself."""
     if card.foreign:
         return str(card.facts.get("title", card.name))
-    return text(language, f"mechanisms.name.{card.mechanism or PLAIN}")
+    return text(language, f"mechanisms.name.{_named(card)}")
+
+
+def _named(card: Card) -> str:
+    """Return what a network's mechanism, or that form of it, goes by in the catalogue."""
+    slug = card.mechanism or PLAIN
+    return slug if card.form is None else f"{slug}.{card.form.replace('-', '_')}"
 
 
 def goal_label(language: str, goal: Goal) -> str:
@@ -67,14 +73,13 @@ def goal_label(language: str, goal: Goal) -> str:
 
 def network_label(language: str, card: Card) -> NetworkLabel:
     """Return how a network is offered."""
-    slug = card.mechanism or PLAIN
-    family = mechanisms()[slug].family if card.mechanism else PLAIN
+    family = mechanisms()[card.mechanism].family if card.mechanism else PLAIN
     measured = text(language, "mechanisms.metric.count", count=card.metric["count"])
     return NetworkLabel(
         card.name,
         mechanism_label(language, card),
         text(language, f"mechanisms.family.{re.sub(r'[^a-z]+', '_', family.lower())}"),
-        text(language, f"mechanisms.line.{slug}"),
+        text(language, f"mechanisms.line.{_named(card)}"),
         metric_label(language, card.metric),
         measured,
     )

@@ -12,6 +12,10 @@ Equation
     ``spatial_gate.attention``. The batch norm and the order maximum-then-mean are the authors'
     code; the paper's equation 3 has neither norm nor this order. The MLP's biases count twice,
     once for each summand.
+    The paper compares this order with two others (table 3), which are here too: space first,
+    x' = Ms x and then y = Mc x', and in parallel, where both gates are made from x itself and
+    y = Ms Mc x. How two parallel gates are joined the paper does not say; here they multiply, as
+    in the other two.
 
 Reading the map
     The bars say how much of each channel is let through, the map how much of each place, both in
@@ -26,6 +30,8 @@ Limits
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -53,6 +59,17 @@ POOLS = {
     "lse": lambda x: x.flatten(2).logsumexp(dim=2),
 }
 """The channel summaries of the authors' code, by their names there."""
+
+
+class Order(Enum):
+    """Which gate of CBAM sees x first (Woo et al., table 3)."""
+
+    CHANNEL_FIRST = "channel-first"
+    """the paper's choice: the spatial gate is made from what the channel gate let through"""
+    SPACE_FIRST = "space-first"
+    """the channel gate is made from what the spatial gate let through"""
+    PARALLEL = "parallel"
+    """both are made from x"""
 
 
 class ChannelAttentionModule(AttentionBlock):
@@ -90,7 +107,10 @@ class ChannelAttentionModule(AttentionBlock):
 
 
 class SpatialAttentionModule(AttentionBlock):
-    """Scale each place by a gate made from the channels' maximum and mean there (eq. 3)."""
+    """Scale each place by a gate made from the channels' maximum and mean there (eq. 3).
+
+    It may look at another map of the same places than the one that it scales: ``gate(x, seen)``.
+    """
 
     kind = Kind.SPATIAL_GATE
     claim = Claim.UNIT
@@ -101,26 +121,33 @@ class SpatialAttentionModule(AttentionBlock):
         self.conv = nn.Conv2d(2, 1, kernel_size=7, padding=3, bias=False)
         self.norm = nn.BatchNorm2d(1)
 
-    def attention_of(self, x: Feature) -> Float[Tensor, "batch 1 row column"]:
+    def attention_of(
+        self, x: Feature, seen: Feature | None = None
+    ) -> Float[Tensor, "batch 1 row column"]:
         """Return the gate Ms, in 0..1."""
-        summary = torch.stack([x.amax(dim=1), x.mean(dim=1)], dim=1)
+        seen = x if seen is None else seen
+        summary = torch.stack([seen.amax(dim=1), seen.mean(dim=1)], dim=1)
         return self.norm(self.conv(summary)).sigmoid()
 
     def apply_attention(
-        self, attention: Float[Tensor, "batch 1 row column"], x: Feature
+        self,
+        attention: Float[Tensor, "batch 1 row column"],
+        x: Feature,
+        seen: Feature | None = None,
     ) -> Feature:
         """Return x with each place scaled by its gate."""
         return x * attention
 
 
 class CBAM(nn.Module):
-    """Channel gate, then spatial gate (Woo et al., eq. 1).
+    """Channel gate, then spatial gate (Woo et al., eq. 1), or both in another order.
 
     Args:
         channels: channels of x.
         hidden: width of the channel gate's MLP.
         pools: the channel gate's summaries.
-        spatial: whether the spatial gate follows.
+        spatial: whether there is a spatial gate.
+        order: which gate sees x first; the paper's is the channel gate.
     """
 
     def __init__(
@@ -129,14 +156,20 @@ class CBAM(nn.Module):
         hidden: int,
         pools: Sequence[str] = ("avg", "max"),
         spatial: bool = True,
+        order: Order = Order.CHANNEL_FIRST,
     ) -> None:
         super().__init__()
+        self.order = order
         self.channel_gate = ChannelAttentionModule(channels, hidden, pools)
         self.spatial_gate = SpatialAttentionModule() if spatial else None
 
     def forward(self, x: Feature) -> Feature:
-        x = self.channel_gate(x)
-        return x if self.spatial_gate is None else self.spatial_gate(x)
+        if self.spatial_gate is None:
+            return self.channel_gate(x)
+        if self.order is Order.SPACE_FIRST:
+            return self.channel_gate(self.spatial_gate(x))
+        seen = (x,) if self.order is Order.PARALLEL else ()
+        return self.spatial_gate(self.channel_gate(x), *seen)
 
 
 def _channel(
@@ -159,8 +192,8 @@ def _cbam(
     return CBAM(gate_channels, hidden, pool_types, spatial=not no_spatial)
 
 
-def _in_residual_branch(channels: int) -> CBAM:
-    block = CBAM(channels, max(8, channels // 8))
+def _in_residual_branch(channels: int, order: Order = Order.CHANNEL_FIRST) -> CBAM:
+    block = CBAM(channels, max(8, channels // 8), order=order)
     # The hosts' trunk was trained without gates: both open at first.
     nn.init.constant_(block.channel_gate.expand.bias, 1.0)
     if block.spatial_gate is not None:
@@ -194,6 +227,10 @@ MECHANISM = Mechanism(
         "": lambda channels: CBAM(channels, max(1, channels // 4)),
         "channel": lambda channels: ChannelAttentionModule(channels, max(1, channels // 4)),
         "spatial": lambda channels: SpatialAttentionModule(),
+        "space_first": lambda channels: CBAM(
+            channels, max(1, channels // 4), order=Order.SPACE_FIRST
+        ),
+        "parallel": lambda channels: CBAM(channels, max(1, channels // 4), order=Order.PARALLEL),
     },
     references={
         "CBAM": Reference(
@@ -216,4 +253,10 @@ MECHANISM = Mechanism(
         ),
     },
     plugs={"classifier": Plug(Placement.EVERY_RESIDUAL, _in_residual_branch)},
+    forms={
+        "classifier": {
+            order.value: Plug(Placement.EVERY_RESIDUAL, partial(_in_residual_branch, order=order))
+            for order in (Order.SPACE_FIRST, Order.PARALLEL)
+        }
+    },
 )

@@ -31,7 +31,7 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
     """
     torch.manual_seed(recipe.seed)
     host = TRAINED_AS[recipe.task]
-    network = weights.build(recipe.task, recipe.mechanism, TRAINED_AS)
+    network = weights.build(recipe.task, recipe.mechanism, TRAINED_AS, recipe.form)
     if recipe.start is not None:
         start_from(network, recipe.start, folder)
     if recipe.twins:

@@ -58,11 +58,14 @@ def write_card(
     """Write what one run did and measured as JSON."""
     host = TRAINED_AS[recipe.task]
     mechanism = mechanisms()[recipe.mechanism].name if recipe.mechanism else None
+    if recipe.form:
+        mechanism = f"{mechanism}, {recipe.form.replace('-', ' ')}"
     card = {
         "name": recipe.name,
         "task": recipe.task,
         "mechanism": recipe.mechanism,
         "mechanism_name": mechanism,
+        "form": recipe.form,
         "shares": shares,
         "sha256": sha256,
         "bytes": size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from models.mechanism import mechanisms
 
@@ -56,6 +56,9 @@ class Recipe:
     average: float = 0.998
     """decay of the moving average of the weights that is kept in the end"""
     seed: int = 0
+    # The name says the form too: what runs of before there were forms wrote stays theirs.
+    form: str | None = field(default=None, repr=False)
+    """which of the mechanism's other forms; by default its own"""
     senses: tuple[tuple[str, float], ...] = ()
     """which share of the batches of a counter shows "rgb", "thermal" or "both" """
     steps: int = 0
@@ -226,9 +229,18 @@ def _plugged(host: str, recipe: Callable[[str | None], Recipe]) -> Iterator[Reci
         yield recipe(each.slug)
 
 
+def _forms(host: str, recipe: Callable[[str | None], Recipe]) -> Iterator[Recipe]:
+    """Yield the recipes of the other forms that are trained in a host, as their mechanisms are."""
+    for each in mechanisms().values():
+        for form in each.forms.get(host, ()):
+            own = recipe(each.slug)
+            yield replace(own, name=f"{own.name}-{form}", form=form)
+
+
 _ALL = (
     _CLASSIFIER,
     *_plugged("classifier", _classifier),
+    *_forms("classifier", _classifier),
     _SEGMENTER,
     *_plugged("segmenter", _segmenter),
     _STREAM,

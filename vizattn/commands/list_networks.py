@@ -106,6 +106,7 @@ def _network(card: Card) -> dict[str, Any]:
         "name": card.name,
         "task": card.task,
         "mechanism": card.mechanism,
+        "form": card.form,
         "family": mechanism.family if mechanism else None,
         "weights": {
             "file": f"{card.name}.safetensors",
