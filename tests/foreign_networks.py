@@ -50,6 +50,10 @@ def softmax_rows(q: Tensor, k: Tensor, bias: Tensor | float = 0.0) -> Tensor:
     return (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 + bias).softmax(dim=-1)
 
 
+def fused(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    return F.scaled_dot_product_attention(q, k, v), softmax_rows(q, k)
+
+
 class Windows(nn.Module):
     """Attention inside shifted windows of a map, with a mask for what the shift joins (Swin)."""
 

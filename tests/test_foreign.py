@@ -27,6 +27,7 @@ from tests.foreign_networks import (
     Tokens,
     Windows,
     dense,
+    fused,
     image,
     only,
     same_rows,
@@ -44,10 +45,6 @@ def seeded() -> Iterator[None]:
 
 
 # Attention in every way that it is written.
-
-
-def fused(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    return F.scaled_dot_product_attention(q, k, v), softmax_rows(q, k)
 
 
 def fused_scaled(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -252,102 +249,6 @@ def test_one_query_for_the_whole_picture() -> None:
     np.testing.assert_allclose(
         captured.row_of(0).reshape(2, -1), network.weights[0].detach(), atol=1e-6
     )
-
-
-# Torch's own modules, and their fast path.
-
-
-class Torchs(nn.Module):
-    def __init__(self, inner: nn.Module, call: Callable[..., Any]) -> None:
-        super().__init__()
-        self.embed, self.inner, self.call = nn.Conv2d(3, DIM, 8, 8), inner, call
-
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = self.embed(x).flatten(2).transpose(1, 2)
-        out: Tensor = self.call(self.inner, tokens)
-        return out.mean(dim=1)
-
-
-def attention(inner: Any, tokens: Tensor, **options: Any) -> Tensor:
-    return tokens + inner(tokens, tokens, tokens, **options)[0]
-
-
-def layer(inner: Any, tokens: Tensor) -> Tensor:
-    out: Tensor = inner(tokens)
-    return out
-
-
-def padded(inner: Any, tokens: Tensor) -> Tensor:
-    mask = torch.zeros(tokens.shape[:2], dtype=torch.bool)
-    mask[:, -2:] = True
-    return inner(tokens, src_key_padding_mask=mask)  # type: ignore[no-any-return]
-
-
-def mha() -> nn.MultiheadAttention:
-    return nn.MultiheadAttention(DIM, HEADS, batch_first=True)
-
-
-def encoder(first: bool = False) -> nn.TransformerEncoderLayer:
-    return nn.TransformerEncoderLayer(DIM, HEADS, 32, batch_first=True, norm_first=first)
-
-
-TORCHS = {
-    "weights": (mha, attention),
-    "without": (mha, lambda inner, tokens: attention(inner, tokens, need_weights=False)),
-    "layer": (encoder, layer),
-    "normed first": (lambda: encoder(True), layer),
-    "stacked": (lambda: nn.TransformerEncoder(encoder(), 1), layer),
-}
-
-
-@pytest.mark.parametrize("name", TORCHS)
-def test_torchs_own_attention(name: str) -> None:
-    make, call = TORCHS[name]
-    network = Torchs(make(), call).eval()
-    x = image()
-    seen = vizattn.capture(network, x)
-    captured = only(seen, PlaceAffinity)
-    inner = next(each for each in network.modules() if isinstance(each, nn.MultiheadAttention))
-    with torch.no_grad():
-        tokens = network.embed(x).flatten(2).transpose(1, 2)
-        if name == "normed first":
-            tokens = network.inner.norm1(tokens)
-        _, wanted = inner(tokens, tokens, tokens, average_attn_weights=False)
-        answer = network(x)
-    same_rows(captured, wanted[0])
-    torch.testing.assert_close(seen.output, answer, atol=1e-5, rtol=1e-5)
-
-
-def test_nested_tensors_are_named_and_how_to_do_without() -> None:
-    network = Torchs(nn.TransformerEncoder(encoder(), 1), padded).eval()
-    x = image()
-    with pytest.raises(NothingFound, match="set_fastpath_enabled"):
-        vizattn.capture(network, x)
-    with torch.no_grad():
-        answer = network(x)
-    torch.testing.assert_close(vizattn.capture(network, x, required=False).output, answer)
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        captured = only(vizattn.capture(network, x), PlaceAffinity)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(True)
-    assert not dense(captured)[:, :, -2:].any()
-    assert dense(captured)[:, :, :-2].all()
-
-
-def test_the_operator_of_the_fast_path_itself() -> None:
-    attention = mha().eval()
-
-    def call(inner: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
-        out: Tensor = torch._native_multi_head_attention(
-            tokens, tokens, tokens, DIM, HEADS, inner.in_proj_weight, inner.in_proj_bias,
-            inner.out_proj.weight, inner.out_proj.bias, need_weights=False,
-        )[0]  # fmt: skip
-        return tokens + out
-
-    network = Torchs(attention, call).eval()
-    captured = only(vizattn.capture(network, image()), PlaceAffinity)
-    assert captured.rows.heads == HEADS
 
 
 # Windows.

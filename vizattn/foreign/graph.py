@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from vizattn.foreign.moves import MOVES
 from vizattn.foreign.operators import operator
 
 _LARGEST_INDEX = 4_000_000
@@ -26,6 +27,7 @@ class Node:
         part: which of several results it is.
         value: the numbers of an index, which decide where others go.
         given: whether it is an input of the network.
+        parameters: of what does not depend on the input, the parameters that it was made of.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Node:
         "function",
         "given",
         "keywords",
+        "parameters",
         "part",
         "shape",
         "value",
@@ -49,6 +52,7 @@ class Node:
         part: int | None = None,
         value: Tensor | None = None,
         given: bool = False,
+        parameters: tuple[str, ...] = (),
     ) -> None:
         self.shape = shape
         self.active = active
@@ -58,6 +62,7 @@ class Node:
         self.part = part
         self.value = value
         self.given = given
+        self.parameters = parameters
 
     @property
     def name(self) -> str:
@@ -111,11 +116,17 @@ def address(tensor: Tensor) -> int:
 
 
 class Graph:
-    """The nodes of the tensors that are alive; what none of them came from is forgotten."""
+    """The nodes of the tensors that are alive; what none of them came from is forgotten.
 
-    def __init__(self) -> None:
+    Args:
+        parameters: a network's own tensors, by name.
+    """
+
+    def __init__(self, parameters: Iterable[tuple[str, Tensor]] = ()) -> None:
         self._nodes = WeakTensorKeyDictionary()
         self._written: set[int] = set()
+        self._parameters = {address(each): name for name, each in parameters}
+        self._made_of = WeakTensorKeyDictionary()
 
     def give(self, tensor: Tensor) -> None:
         """Declare an input of the network."""
@@ -125,10 +136,15 @@ class Graph:
         """Return a tensor's node; what no input reached is a constant."""
         found = self._nodes.get(tensor)
         if found is None:
-            found = Node(tuple(tensor.shape), address(tensor) in self._written)
+            written = address(tensor) in self._written
+            found = Node(tuple(tensor.shape), written, parameters=self._origins(tensor))
         if found.value is None and _is_index(tensor):
             found = Node(found.shape, found.active, value=tensor)
         return found
+
+    def place(self, tensor: Tensor, node: Node) -> None:
+        """Let the numbers of a tensor lie where those of another one did."""
+        self._nodes[tensor] = node
 
     def active(self, tensor: Tensor) -> bool:
         """Return whether a tensor depends on what the network was given."""
@@ -139,6 +155,7 @@ class Graph:
         """Remember what an operator made, if it made it from what the network was given."""
         given = tensors_of((arguments, keywords))
         if not any(self.active(each) for each in given):
+            self._constant(function, given, result)
             return
         kept = mapped((list(arguments), dict(keywords)), self._kept)
         several = isinstance(result, (list, tuple))
@@ -153,6 +170,18 @@ class Graph:
                 self._overwrite(arguments[position], function)
         for each, node in zip(tensors_of(made), nodes, strict=True):
             self._nodes[each] = node
+
+    def _constant(self, function: Any, given: list[Tensor], result: Any) -> None:
+        """Remember which parameters a constant comes from, where no numbers were mixed."""
+        about = operator(function)
+        if isinstance(result, Tensor) and (about.pointwise or about.name in MOVES):
+            names = dict.fromkeys(name for each in given for name in self._origins(each))
+            if names and address(result) not in self._parameters:
+                self._made_of[result] = tuple(names)
+
+    def _origins(self, tensor: Tensor) -> tuple[str, ...]:
+        own = self._parameters.get(address(tensor))
+        return (own,) if own is not None else self._made_of.get(tensor, ())
 
     def _kept(self, leaf: Any) -> Any:
         if isinstance(leaf, Tensor):

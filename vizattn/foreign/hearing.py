@@ -67,7 +67,7 @@ class Hearing:
         keeper: Keeper,
         aloud: Callable[[], AbstractContextManager[Any]],
     ) -> None:
-        self.graph = Graph()
+        self.graph = Graph(network.named_parameters())
         self.keeper = keeper
         self.aloud = aloud
         self.events: list[Event] = []
@@ -75,6 +75,7 @@ class Hearing:
         self.scores = WeakTensorKeyDictionary()
         self.marks = WeakTensorKeyDictionary()
         self.products = WeakTensorKeyDictionary()
+        self.plain = WeakTensorKeyDictionary()
         self._paths = {id(module): path for path, module in network.named_modules()}
 
     def where(self) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vizattn.foreign.events import apart
+from vizattn.foreign.graph import Node
 from vizattn.foreign.hearing import Hearing
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What a nested tensor of one picture holds.
+
+    Args:
+        tokens: those that are no padding, (1, token, dim).
+        padded: node of all of them with padding after them; None where it lies between them.
+    """
+
+    tokens: Tensor
+    padded: Node | None
 
 
 def _named(function: Any, arguments: Any, keywords: Any) -> dict[str, Any]:
@@ -55,26 +69,27 @@ def _mask(mask: Tensor | None, kind: int | None) -> Tensor | None:
 def _native_attention(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
     result = function(*arguments, **keywords)
     given = _named(function, arguments, keywords)
-    if any(each.is_nested for each in arguments[:3]):
+    query, key, value = (_plain(hearing, given[name]) for name in ("query", "key", "value"))
+    if query is None or key is None or value is None:
         hearing.miss("_native_multi_head_attention", "nested")
         return result
     with hearing.aloud():
         joined = _attention(
-            (given["query"], given["key"], given["value"]),
+            (query, key, value),
             given["num_head"],
             (given["qkv_weight"], given["qkv_bias"]),
             (given["mask"], given["mask_type"]),
         )
-    again = F.linear(joined, given["proj_weight"], given["proj_bias"])
-    _compare(hearing, again, result[0])
+        again = F.linear(joined, given["proj_weight"], given["proj_bias"])
+    _compare(hearing, again, result[0], given["query"])
     return result
 
 
 def _native_layer(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
     result = function(*arguments, **keywords)
     given = _named(function, arguments, keywords)
-    source = given["src"]
-    if source.is_nested:
+    source = _plain(hearing, given["src"])
+    if source is None:
         hearing.miss("_transformer_encoder_layer_fwd", "nested")
         return result
     norms = [
@@ -96,17 +111,48 @@ def _native_layer(hearing: Hearing, function: Any, arguments: Any, keywords: Any
             (given["qkv_weight"], given["qkv_bias"]),
             (given["mask"], given["mask_type"]),
         )
-    x = source + F.linear(joined, given["proj_weight"], given["proj_bias"])
-    x = x if first else norms[0](x)
-    hidden = F.linear(norms[1](x) if first else x, given["ffn_weight_1"], given["ffn_bias_1"])
-    hidden = F.gelu(hidden) if given["use_gelu"] else F.relu(hidden)
-    x = x + F.linear(hidden, given["ffn_weight_2"], given["ffn_bias_2"])
-    _compare(hearing, x if first else norms[1](x), result)
+        x = source + F.linear(joined, given["proj_weight"], given["proj_bias"])
+        x = x if first else norms[0](x)
+        hidden = F.linear(norms[1](x) if first else x, given["ffn_weight_1"], given["ffn_bias_1"])
+        hidden = F.gelu(hidden) if given["use_gelu"] else F.relu(hidden)
+        x = x + F.linear(hidden, given["ffn_weight_2"], given["ffn_bias_2"])
+        x = x if first else norms[1](x)
+    _compare(hearing, x, result, given["src"])
     return result
 
 
-def _compare(hearing: Hearing, again: Tensor, result: Tensor) -> None:
+def _without_padding(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
+    """Remember the tokens of one picture, from which a nested tensor takes those that are real."""
+    result = function(*arguments, **keywords)
+    tokens, real = arguments[:2]
+    if len(tokens) == 1:
+        with hearing.aloud():
+            kept = tokens[:, real[0]]
+        aligned = bool(real[0, : kept.shape[1]].all())
+        hearing.plain[result] = Plain(kept, hearing.graph.node(tokens) if aligned else None)
+    return result
+
+
+def _with_padding(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
+    """Let the tokens that come back between padding be where they were."""
+    result = function(*arguments, **keywords)
+    known: Plain | None = hearing.plain.get(arguments[0])
+    if known is not None and known.padded is not None and known.padded.shape == result.shape:
+        hearing.graph.place(result, known.padded)
+    return result
+
+
+def _plain(hearing: Hearing, tensor: Tensor) -> Tensor | None:
+    """Return a tensor, or the tokens that a nested one of one picture is made of, if known."""
+    known: Plain | None = hearing.plain.get(tensor) if tensor.is_nested else Plain(tensor, None)
+    return None if known is None else known.tokens
+
+
+def _compare(hearing: Hearing, again: Tensor, result: Tensor, source: Tensor) -> None:
     """Let the attention that was heard last answer for what the whole operator returned."""
+    if result.is_nested:
+        hearing.plain[result] = replace(hearing.plain[source], tokens=again)
+        again, result = again[0], result.unbind()[0]
     heard = hearing.events[-1]
     hearing.events[-1] = replace(heard, worst=max(heard.worst, apart(again, result)))
 
@@ -114,5 +160,8 @@ def _compare(hearing: Hearing, again: Tensor, result: Tensor) -> None:
 COMPUTED: dict[str, Callable[..., Any]] = {
     "_native_multi_head_attention": _native_attention,
     "_transformer_encoder_layer_fwd": _native_layer,
+    "_nested_tensor_from_mask": _without_padding,
+    "to_padded_tensor": _with_padding,
+    "nested_to_padded_tensor": _with_padding,
 }
 """by operator, what computes it and lets be heard what it is made of"""

@@ -23,6 +23,7 @@ from vizattn.foreign.graph import Node, leaves, mapped
 from vizattn.foreign.lettered import arranged, labels_of, mapped_operand
 from vizattn.foreign.moves import JOINS, LIKE, MAPS, MOVES, PRODUCTS, SUMS, TOKENWISE, WHOLE
 from vizattn.foreign.operators import operator
+from vizattn.foreign.tokens import is_token
 
 NOWHERE = float("nan")
 """the place of what is nowhere on the picture"""
@@ -37,7 +38,8 @@ class Places:
 
     Args:
         y: from the top, of the tensor's shape; not a number where there is no place.
-        x: from the left, likewise.
+        x: from the left, likewise; where there is no place but a constant, minus the number of its
+            ``Follower.constants``, from 1.
         origin: rows and columns of the map that the places come from.
     """
 
@@ -51,9 +53,13 @@ class Places:
 
 
 class Follower:
-    """Finds the places of tensors, remembering what it found."""
+    """Finds the places of tensors, remembering what it found.
+
+    ``constants`` are the parameters that tokens without a place were made of.
+    """
 
     def __init__(self) -> None:
+        self.constants: list[tuple[str, ...]] = []
         self._found: dict[Node, Places | None] = {}
 
     def places(self, node: Node) -> Places | None:
@@ -121,7 +127,8 @@ class Follower:
         if name in ("view_as_complex", "view_as_real"):
             return None if first is None else _complex(name, first)
         if name in WHOLE or operator(node.function).pointwise:
-            return _whole(node, parents, known)
+            found = _whole(node, parents, known)
+            return found if found is not None else self._added_token(node)
         return None
 
     def _product(self, node: Node) -> Places | None:
@@ -153,7 +160,7 @@ class Follower:
         if first is None:
             return None
         parts = [
-            each if each is not None else _nowhere(part.shape, first.origin)
+            each if each is not None else self._nowhere(part, first.origin)
             for each, part in zip(known, given, strict=True)
         ]
         rest = [each for each in node.arguments if not isinstance(each, list)]
@@ -162,6 +169,22 @@ class Follower:
             for axis in ("y", "x")
         )
         return Places(y, x, first.origin)
+
+    def _added_token(self, node: Node) -> Places | None:
+        """Return a token's constant where something was added to the token itself."""
+        own = [each for each in node.parents() if each.shape == node.shape]
+        token = next((each for each in own if is_token(each.parameters)), None)
+        return None if token is None else self._nowhere(token, (0, 0))
+
+    def _nowhere(self, node: Node, origin: tuple[int, int]) -> Places:
+        """Return no place, but which constant it is instead."""
+        x = NOWHERE
+        if node.parameters:
+            if node.parameters not in self.constants:
+                self.constants.append(node.parameters)
+            x = -1.0 - self.constants.index(node.parameters)
+        none, which = (torch.tensor(each).expand(*node.shape) for each in (NOWHERE, x))
+        return Places(none, which, origin)
 
 
 def _sorted(nodes: list[Node], needed: Callable[[Node], list[Node]]) -> list[Node]:
@@ -212,11 +235,6 @@ def _map_places(shape: Sequence[int]) -> Places:
     y = ((torch.arange(rows) + 0.5) / rows)[:, None]
     x = ((torch.arange(columns) + 0.5) / columns)[None, :]
     return Places(y.expand(*shape), x.expand(*shape), (rows, columns))
-
-
-def _nowhere(shape: Sequence[int], origin: tuple[int, int]) -> Places:
-    none = torch.tensor(NOWHERE).expand(*shape)
-    return Places(none, none, origin)
 
 
 def _moved(node: Node, first: Places) -> Places | None:

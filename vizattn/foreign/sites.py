@@ -29,6 +29,7 @@ from vizattn.foreign.gates import captured_gate, gate_of
 from vizattn.foreign.grids import Laid, laid, suggested
 from vizattn.foreign.places import Follower, Places
 from vizattn.foreign.scores import Scores
+from vizattn.foreign.tokens import token_names
 from vizattn.geometry import Framing, Grid
 from vizattn.intake.remarks import Note
 from vizattn.measures import CLAIM_LIMIT, deviation, geometry
@@ -127,6 +128,7 @@ class Adaptor:
         if heard is None:
             raise Placeless("keys_nowhere")
         rows, laid_query, laid_key, extra = self._folded(event, asked, heard)
+        made_of = self._made_of(asked, laid_query, extra)
         query_grid = laid_query.grid if laid_query else _one_cell(self._framing)
         grids = (query_grid, laid_key.grid)
         captured = PlaceAffinity(
@@ -134,9 +136,9 @@ class Adaptor:
             rows=Rows(rows),
             query_grid=query_grid,
             key_grid=laid_key.grid,
-            extra=tuple(f"extra-{number}" for number in range(1, extra + 1)),
+            extra=token_names(made_of),
         )
-        return captured, self._evidence(event, asked, heard, laid_key, extra)
+        return captured, self._evidence(event, heard, laid_key, made_of)
 
     def _places(self, event: Attended, side: int, site: str) -> Places | None:
         """Return the places of one side's tokens, (entry, token), or None where it has none."""
@@ -230,8 +232,18 @@ class Adaptor:
             raise Placeless("queries_nowhere")
         return PlacelessQueries(event.weights, event.query, keys.cells, len(keys.grid))
 
+    def _made_of(
+        self, asked: Places | None, queries: Laid | None, extra: int
+    ) -> list[tuple[str, ...]]:
+        """Return of each token without a place the parameters that it comes from."""
+        if asked is None or queries is None or not extra:
+            return []
+        which = asked.x[0][queries.cells[0] < 0]
+        constants = self._follower.constants
+        return [constants[-int(each) - 1] if each < 0 else () for each in which]
+
     def _evidence(
-        self, event: Attended, asked: Places | None, heard: Places, keys: Laid, extra: int
+        self, event: Attended, heard: Places, keys: Laid, made_of: Sequence[tuple[str, ...]]
     ) -> Note:
         rows, columns = heard.origin
         said = {
@@ -240,11 +252,14 @@ class Adaptor:
             "columns": keys.grid.columns,
             "map_rows": rows,
             "map_columns": columns,
-            "extra": extra,
+            "extra": len(made_of),
             "windows": len(keys.cells),
         }
         if rows < 0:
             return Note("foreign.evidence.assumed", said)
+        names = dict.fromkeys(name for each in made_of for name in each)
+        if names:
+            return Note("foreign.evidence.named", {**said, "parameters": ", ".join(names)})
         windowed = len({each.numpy().tobytes() for each in keys.cells}) > 1
         return Note(f"foreign.evidence.{'windows' if windowed else 'traced'}", said)
 
@@ -339,10 +354,8 @@ def _spread(size: tuple[int, int], input_size: tuple[int, int]) -> Grid:
 
 def _several(places: Places) -> bool:
     """Return whether tokens have more than one place."""
-    return any(
-        bool((each[each.isfinite()] != each[each.isfinite()][0]).any())
-        for each in (places.y, places.x)
-    )
+    known = places.y.isfinite() & places.x.isfinite()
+    return any(bool((each[known] != each[known][0]).any()) for each in (places.y, places.x))
 
 
 def _regular(rows: int, columns: int, extra: int) -> Places:
