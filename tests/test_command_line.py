@@ -66,7 +66,7 @@ def refusal(captured: Captured) -> str:
 
 
 def test_commands_are_found_by_scanning() -> None:
-    names = ["bench", "dependence", "list", "show", "trust", "verify"]
+    names = ["bench", "dependence", "list", "sheet", "show", "trust", "verify"]
     assert [module.NAME for module in commands()] == names
     assert all(module.__doc__ and module.HELP for module in commands())
 

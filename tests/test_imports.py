@@ -52,6 +52,7 @@ ORDER = (
     "vizattn.cam",
     "vizattn.trials",
     "vizattn.seen",
+    "vizattn.sheets",
     "vizattn.strangers",
     "vizattn.registration",
     "vizattn.crowd",

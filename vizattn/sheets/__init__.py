@@ -1,0 +1,1 @@
+"""Contact sheets: every network on the same pictures under the same pointer."""
