@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from models.affinities.forms import SparseForm
 from vizattn.ui.canvas import ASSETS, texts_of
+from vizattn.ui.sites import affinity
 
 Payload = dict[str, Any]
 
@@ -82,8 +84,7 @@ def product(
 
 def sparse(keys: np.ndarray, weights: np.ndarray) -> Payload:
     """Return the form of rows over listed keys: keys (head or 1, query, count), -1 is none."""
-    return {"form": "sparse", "count": weights.shape[2], "keys": encoded(keys.astype(np.int32)),
-            "weights": encoded(weights)}  # fmt: skip
+    return affinity(SparseForm(keys.astype(np.int32), weights))
 
 
 def regions(boxes: np.ndarray) -> Payload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.affinities.forms import ComposedForm, Form, ProductForm
+from models.affinities.forms import ComposedForm, CrossForm, Form, GroupedForm, ProductForm
 from models.affinity import Normaliser
 
 Rows = NDArray[np.float64]
@@ -15,7 +15,7 @@ def keys_of(form: Form) -> int:
     """Return how many keys a form's rows have, or -1 where it does not say."""
     if isinstance(form, ComposedForm):
         return keys_of(form.stages[-1])
-    if isinstance(form, ProductForm):
+    if isinstance(form, ProductForm | CrossForm | GroupedForm):
         return form.key.shape[1]
     return -1 if form.regions is None else len(form.regions)
 
@@ -38,7 +38,7 @@ def row(form: Form, query: int, keys: int, shape: tuple[int, int]) -> Rows:
             found = carried
         return found
     found = _plain(form, query, keys)
-    if form.regions is None:
+    if isinstance(form, CrossForm | GroupedForm) or form.regions is None:
         return found
     placed = np.zeros((len(found), *shape))
     for key, (left, top, right, bottom) in enumerate(form.regions.astype(int)):
@@ -52,6 +52,10 @@ def _plain(form: Form, query: int, keys: int) -> Rows:
     if isinstance(form, ProductForm):
         asked, told = form.query[:, query].astype(np.float64), form.key.astype(np.float64)
         return _normalised(form.scale * np.einsum("hd,hkd->hk", asked, told), form.normaliser)
+    if isinstance(form, CrossForm | GroupedForm):
+        return _among(form, query)
+    if form.keys is None:
+        return form.weights[:, query].astype(np.float64)
     count = keys if form.regions is None else len(form.regions)
     heads = form.weights.shape[0]
     found = np.zeros((heads, count + 1))
@@ -60,6 +64,19 @@ def _plain(form: Form, query: int, keys: int) -> Rows:
         np.add.at(found[head], listed, form.weights[head, query])
     # An index of -1 is the last one: what is given to no key lies there.
     return found[:, :count]
+
+
+def _among(form: CrossForm | GroupedForm, query: int) -> Rows:
+    places = np.arange(form.key.shape[1])
+    if isinstance(form, GroupedForm):
+        scale, heard = form.scale, form.groups == form.groups[query]
+    else:
+        columns = form.size[1]
+        scale, heard = 1.0, places // columns == query // columns
+        heard |= places % columns == query % columns
+    asked, told = form.query[:, query].astype(np.float64), form.key.astype(np.float64)
+    logits = scale * np.einsum("hd,hkd->hk", asked, told)
+    return _normalised(np.where(heard, logits, -np.inf), Normaliser.SOFTMAX)
 
 
 def _normalised(logits: Rows, normaliser: Normaliser | None) -> Rows:

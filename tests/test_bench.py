@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vizattn.__main__ import main
-from vizattn.benchmarks import browser, capturing, starting
+from vizattn.benchmarks import browser, capturing, moves, starting
 from vizattn.benchmarks.machine import machine
 from vizattn.benchmarks.measure import Measure, alternate, ratio, skipped
 from vizattn.commands import bench
@@ -167,4 +167,21 @@ def test_rows_in_the_browser(chromium: str, monkeypatch: pytest.MonkeyPatch) -> 
     for each in found:
         assert each.value is not None
         assert math.isfinite(each.value)
+        assert each.value > 0
+
+
+@pytest.mark.browser
+def test_moves_in_the_browser(chromium: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    monkeypatch.setenv("VIZATTN_CHROMIUM", chromium)
+    some = ("product", "far apart, then close", "criss-cross, three passes")
+    monkeypatch.setattr(moves, "FORMS", {name: moves.FORMS[name] for name in some})
+    monkeypatch.setattr(moves, "SIDE", 16)
+    monkeypatch.setattr(moves, "MOVES", 5)
+    with browser.browser() as running:
+        found = list(browser.moves(running))
+    assert [each.target for each in found] == [4.0, 8.0, 8.0]
+    for each, name in zip(found, some, strict=True):
+        assert name in each.name
+        assert each.value is not None
         assert each.value > 0

@@ -19,7 +19,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.affinities.forms import ComposedForm, Form, ProductForm, SparseForm
+from models.affinities.forms import (
+    ComposedForm,
+    CrossForm,
+    Form,
+    GroupedForm,
+    ProductForm,
+    SparseForm,
+)
 from models.affinity import Normaliser
 from models.mechanism import Kind, blocks_of, mechanisms
 from models.structure import structure_of
@@ -110,14 +117,25 @@ def form_of(sent: dict[str, Any], heads: int, queries: int) -> Form:
         return ComposedForm(stages)
     areas = sent.get("regions")
     boxes = None if areas is None else numbers(areas["cells"]).reshape(areas["count"], 4)
-    if sent["form"] == "product":
-        query, key = (
-            numbers(sent[side]).reshape(heads, -1, sent["dim"]) for side in ("query", "key")
-        )
-        named = None if sent["normaliser"] == "none" else Normaliser(sent["normaliser"])
-        return ProductForm(query, key, sent["scale"], named, boxes)
-    keys = numbers(sent["keys"], "<i4").reshape(-1, queries, sent["count"])
-    return SparseForm(keys, numbers(sent["weights"]).reshape(heads, queries, -1), boxes)
+    if sent["form"] == "sparse":
+        keys = keys_of(sent["keys"]).reshape(-1, queries, sent["count"]) if "keys" in sent else None
+        weights = numbers(sent["halves"], "<f2").reshape(heads, queries, -1).astype(np.float32)
+        return SparseForm(keys, weights * numbers(sent["factors"]).reshape(heads, -1, 1), boxes)
+    query, key = (numbers(sent[side]).reshape(heads, -1, sent["dim"]) for side in ("query", "key"))
+    if sent["form"] == "cross":
+        return CrossForm(query, key, (sent["rows"], sent["columns"]))
+    if sent["form"] == "grouped":
+        return GroupedForm(query, key, sent["scale"], keys_of(sent["groups"]))
+    named = None if sent["normaliser"] == "none" else Normaliser(sent["normaliser"])
+    return ProductForm(query, key, sent["scale"], named, boxes)
+
+
+def keys_of(sent: dict[str, Any]) -> np.ndarray:
+    """Return numbers of keys, -1 for none."""
+    if sent["bytes"] == 4:
+        return numbers(sent["values"], "<i4")
+    short = numbers(sent["values"], "<u2").astype(np.int32)
+    return np.where(short == 2**16 - 1, -1, short)
 
 
 def check_rows(captured: PlaceAffinity, sent: dict[str, Any]) -> None:

@@ -59,8 +59,8 @@ ORDER = (
     "vizattn.examples",
     "vizattn.pairs",
     "vizattn.store",
-    "vizattn.benchmarks",
     "vizattn.ui",
+    "vizattn.benchmarks",
     "vizattn.commands",
     "vizattn.__main__",
 )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from models.affinities.forms import LISTED, Form, SparseForm, form_of
+from models.affinities.forms import LISTED, Form, ListedForm, form_of
 from models.affinities.pooled import PooledAffinity
 from models.affinity import Factors, PairwiseAffinity
 from models.mechanism import Claim, Kind
@@ -79,11 +79,8 @@ class Rows:
             head: of one head; of all of them by default.
         """
         form = self.form() if isinstance(self._affinity, LISTED) else None
-        if not isinstance(form, SparseForm) or form.regions is not None:
-            return None
-        lists = form.keys if head is None or len(form.keys) == 1 else form.keys[head : head + 1]
-        found = frozenset(lists[:, query].ravel().tolist()) - {-1}
-        return found if len(found) < self.keys else None
+        found = form.heard(query, head) if isinstance(form, ListedForm) else None
+        return None if found is None or len(found) == self.keys else found
 
     def over_areas(self) -> Rows | None:
         """Return the rows over what keys stand for, where these are areas of several places."""

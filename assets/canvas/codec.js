@@ -17,10 +17,23 @@ export function decodeFloats(text) {
   return values;
 }
 
-/** Decode base64 of little-endian int32. */
-export function decodeIntegers(text) {
-  const bytes = decodeBytes(text);
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+/** Decode keys, {bytes: 2 or 4, values}, as little-endian integers; -1 of two bytes is 65535. */
+export function decodeKeys({ bytes: width, values }) {
+  const { buffer, byteOffset, byteLength } = decodeBytes(values);
+  return width === 2 ? new Uint16Array(buffer, byteOffset, byteLength >> 1)
+    : new Int32Array(buffer, byteOffset, byteLength >> 2);
+}
+
+/** Decode lines of float16, each times a factor: {halves, factors}. */
+export function decodeLines({ halves: packed, factors }) {
+  const { buffer, byteOffset, byteLength } = decodeBytes(packed);
+  const values = decodeHalves(buffer, byteOffset, byteLength >> 1);
+  const scales = decodeFloats(factors);
+  const length = values.length / scales.length;
+  scales.forEach((factor, line) => {
+    for (let at = line * length; at < (line + 1) * length; at += 1) values[at] *= factor;
+  });
+  return values;
 }
 
 let halves = null;

@@ -1,9 +1,12 @@
 // The forms in which an affinity is sent, and the exact rows of each, without its matrix.
 
-import { decodeFloats, decodeIntegers } from "./codec.js";
+import { decodeFloats } from "./codec.js";
+import { Cross } from "./cross.js";
 import { cells } from "./grids.js";
+import { Grouped } from "./grouped.js";
 import { Regions } from "./regions.js";
 import { headRow, pushRows } from "./rows.js";
+import { openListed } from "./sparse.js";
 
 /** Factors are sent as text, or made here. */
 function numbers(sent) {
@@ -31,62 +34,6 @@ class Product {
   /** A product weighs every key. */
   heard() {
     return null;
-  }
-}
-
-/** A list of keys for each query; -1 is no key, and a key that comes twice has both weights. */
-class Sparse {
-  constructor(sent, heads, keys) {
-    this.count = sent.count;
-    this.weights = decodeFloats(sent.weights);
-    this.queries = this.weights.length / (heads * sent.count);
-    this.keys = keys;
-    // What has no key goes to a place after the last one, which no row has: no test in the loops.
-    const list = decodeIntegers(sent.keys).map((key) => (key < 0 ? keys : key));
-    this.list = keys < 2 ** 16 ? Uint16Array.from(list) : list;
-    this.shared = list.length < this.weights.length;
-    this.sums = new Float32Array(keys + 1);
-  }
-
-  row(head, query, out) {
-    this.sums.fill(0);
-    this.gather(head, query, query + 1, null);
-    out.set(this.sums.subarray(0, this.keys));
-  }
-
-  push(head, weights, out) {
-    this.sums.fill(0);
-    this.gather(head, 0, this.queries, weights);
-    for (let j = 0; j < out.length; j += 1) out[j] += this.sums[j];
-  }
-
-  /** Add the rows of some queries, each times its factor. */
-  gather(head, first, end, factors) {
-    const { count, list, weights, sums } = this;
-    const whole = count - (count % 4);
-    for (let query = first; query < end; query += 1) {
-      const factor = factors ? factors[query] : 1;
-      if (factor === 0) continue;
-      let at = (head * this.queries + query) * count;
-      let key = this.shared ? query * count : at;
-      for (const stop = at + whole; at < stop; at += 4, key += 4) {
-        sums[list[key]] += factor * weights[at];
-        sums[list[key + 1]] += factor * weights[at + 1];
-        sums[list[key + 2]] += factor * weights[at + 2];
-        sums[list[key + 3]] += factor * weights[at + 3];
-      }
-      for (let k = whole; k < count; k += 1, at += 1, key += 1) {
-        sums[list[key]] += factor * weights[at];
-      }
-    }
-  }
-
-  /** The keys that a query hears, each once. */
-  heard(head, query) {
-    const from = ((this.shared ? 0 : head * this.queries) + query) * this.count;
-    const found = new Set(this.list.subarray(from, from + this.count));
-    found.delete(this.keys);
-    return found;
   }
 }
 
@@ -157,13 +104,19 @@ class Spread {
   }
 }
 
-const FORMS = { product: Product, sparse: Sparse, composed: Composed };
+const FORMS = {
+  product: (sent, heads) => new Product(sent, heads),
+  sparse: openListed,
+  cross: (sent) => new Cross(sent),
+  grouped: (sent, heads) => new Grouped(sent, heads),
+  composed: (sent, heads, keys, grid) => new Composed(sent, heads, keys, grid),
+};
 
 /** Open what the browser was sent; `keys` is needed where the form does not tell it. */
 function openForm(sent, heads, keys, grid) {
-  const Form = FORMS[sent.form];
-  if (!Form) throw new Error(`expected a form of ${Object.keys(FORMS)}, received ${sent.form}`);
-  return new Form(sent, heads, keys, grid);
+  const open = FORMS[sent.form];
+  if (!open) throw new Error(`expected a form of ${Object.keys(FORMS)}, received ${sent.form}`);
+  return open(sent, heads, keys, grid);
 }
 
 function openOverCells(sent, heads, keys, grid) {

@@ -1,18 +1,21 @@
 // The exact row of an affinity from its factors: normaliser(scale * q_i . k_j), all in float32.
 
+/** Turn logits into weights that are positive and sum to 1, in place. */
+export function softmax(row) {
+  let maximum = -Infinity;
+  for (let j = 0; j < row.length; j += 1) if (row[j] > maximum) maximum = row[j];
+  let sum = 0;
+  for (let j = 0; j < row.length; j += 1) {
+    const weight = Math.exp(row[j] - maximum);
+    row[j] = weight;
+    sum += weight;
+  }
+  multiply(row, 1 / sum);
+}
+
 /** What turns the logits of a row into weights, in place. */
 const NORMALISERS = {
-  softmax(row) {
-    let maximum = -Infinity;
-    for (let j = 0; j < row.length; j += 1) if (row[j] > maximum) maximum = row[j];
-    let sum = 0;
-    for (let j = 0; j < row.length; j += 1) {
-      const weight = Math.exp(row[j] - maximum);
-      row[j] = weight;
-      sum += weight;
-    }
-    multiply(row, 1 / sum);
-  },
+  softmax,
   mean(row) {
     multiply(row, 1 / row.length);
   },
@@ -27,22 +30,27 @@ function multiply(row, factor) {
   for (let j = 0; j < row.length; j += 1) row[j] *= factor;
 }
 
-/** Logits of one query: four running sums hide the latency of each addition. */
-function logits(query, key, from, keyFrom, dim, scale, out) {
+/** One product: four running sums hide the latency of each addition. */
+export function product(query, from, key, at, dim) {
   const whole = dim - (dim % 4);
-  for (let j = 0, at = keyFrom; j < out.length; j += 1, at += dim) {
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    for (let k = 0; k < whole; k += 4) {
-      a += query[from + k] * key[at + k];
-      b += query[from + k + 1] * key[at + k + 1];
-      c += query[from + k + 2] * key[at + k + 2];
-      d += query[from + k + 3] * key[at + k + 3];
-    }
-    for (let k = whole; k < dim; k += 1) a += query[from + k] * key[at + k];
-    out[j] = scale * (a + b + c + d);
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let k = 0; k < whole; k += 4) {
+    a += query[from + k] * key[at + k];
+    b += query[from + k + 1] * key[at + k + 1];
+    c += query[from + k + 2] * key[at + k + 2];
+    d += query[from + k + 3] * key[at + k + 3];
+  }
+  for (let k = whole; k < dim; k += 1) a += query[from + k] * key[at + k];
+  return a + b + c + d;
+}
+
+/** Products of one query with keys that stand `step` numbers apart, times the scale. */
+export function logits(query, key, { from, keyFrom, step, dim, scale }, out) {
+  for (let j = 0, at = keyFrom; j < out.length; j += 1, at += step) {
+    out[j] = scale * product(query, from, key, at, dim);
   }
 }
 
@@ -52,7 +60,8 @@ function logits(query, key, from, keyFrom, dim, scale, out) {
  */
 export function headRow(factors, head, index, out) {
   const { query, key, dim, scale, normaliser, queries, keys } = factors;
-  logits(query, key, (head * queries + index) * dim, head * keys * dim, dim, scale, out);
+  const from = (head * queries + index) * dim;
+  logits(query, key, { from, keyFrom: head * keys * dim, step: dim, dim, scale }, out);
   NORMALISERS[normaliser](out);
   return out;
 }
@@ -82,7 +91,7 @@ export function pushRows(factors, head, weights, out) {
     for (let k = 0; k < dim; k += 1) mixed[k] += weight * query[at + k];
   }
   const { key, scale, keys } = factors;
-  logits(mixed, key, 0, head * keys * dim, dim, scale, row);
+  logits(mixed, key, { from: 0, keyFrom: head * keys * dim, step: dim, dim, scale }, row);
   NORMALISERS[normaliser](row);
   for (let j = 0; j < out.length; j += 1) out[j] += row[j];
 }
@@ -117,7 +126,8 @@ function matrixTime(factors, out) {
   return performance.now() - start;
 }
 
-function median(values) {
+/** The value in the middle. */
+export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;

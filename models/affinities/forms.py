@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
-from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from models.affinities.composed import ComposedAffinity
 from models.affinities.criss_cross import CrissCrossAffinity
@@ -30,6 +28,7 @@ Size = tuple[int, int]
 Keys = Int[np.ndarray, "_ query count"]
 Boxes = Float[np.ndarray, "key 4"]
 """left, top, right and bottom of each key, in cells of the keys' map"""
+_QUERIES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,112 @@ class SparseForm:
 
     Args:
         keys: which keys, -1 for none; the same key may come more than once, its weights add up.
-            There is one head where all heads have the same keys.
+            There is one head where all heads have the same keys. None: all keys, in their order.
         weights: one for each.
         regions: as of a ``ProductForm``.
     """
 
-    keys: Keys
+    keys: Keys | None
     weights: Float[np.ndarray, "head query count"]
     regions: Boxes | None = None
+
+    def listed(self) -> SparseForm:
+        """Return the form itself, with its keys said one by one."""
+        if self.keys is not None:
+            return self
+        _, queries, count = self.weights.shape
+        every = np.broadcast_to(np.arange(count, dtype=np.int32), (1, queries, count))
+        return SparseForm(every, self.weights, self.regions)
+
+    def heard(self, query: int, head: int | None = None) -> frozenset[int] | None:
+        """Return the keys that a query lists, of one head or of all; None where these are all."""
+        if self.keys is None or self.regions is not None:
+            return None
+        lists = self.keys if head is None or len(self.keys) == 1 else self.keys[head : head + 1]
+        return frozenset(lists[:, query].ravel().tolist()) - {-1}
+
+
+@dataclass(frozen=True)
+class CrossForm:
+    """softmax of query_i . key_j over the places j that are in the column or the row of place i.
+
+    Args:
+        query: one line for each place.
+        key: likewise.
+        size: rows and columns of the map.
+    """
+
+    query: Float[np.ndarray, "head place dim"]
+    key: Float[np.ndarray, "head place dim"]
+    size: Size
+
+    def _keys(self) -> Keys:
+        """Return the column and then the row of every place, which stands in the row alone."""
+        rows, columns = self.size
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        down = np.arange(rows) * columns + column[:, None]
+        down[np.arange(rows * columns), row] = -1
+        across = row[:, None] * columns + np.arange(columns)
+        return np.concatenate([down, across], axis=1)[None].astype(np.int32)
+
+    def listed(self) -> SparseForm:
+        """Return the keys of every place and their weights; memory O(N (rows + columns))."""
+        return _weighed(self.query, self.key, self._keys(), 1.0)
+
+    def heard(self, query: int, head: int | None = None) -> frozenset[int] | None:
+        """Return the places in line with one, which all heads have in common."""
+        rows, columns = self.size
+        row, column = divmod(query, columns)
+        across = range(row * columns, (row + 1) * columns)
+        return frozenset(across).union(range(column, rows * columns, columns))
+
+
+@dataclass(frozen=True)
+class GroupedForm:
+    """softmax(scale * query_i . key_j) over the places j that are in the group of place i.
+
+    Args:
+        query: one line for each place.
+        key: likewise.
+        scale: of the products.
+        groups: in which group each place is.
+    """
+
+    query: Float[np.ndarray, "head place dim"]
+    key: Float[np.ndarray, "head place dim"]
+    scale: float
+    groups: Int[np.ndarray, " place"]
+
+    def _keys(self) -> Keys:
+        """Return the members of every place's group; of smaller groups some are none."""
+        order, sizes = np.argsort(self.groups, kind="stable"), np.bincount(self.groups)
+        members = np.full((len(sizes), sizes.max()), -1, dtype=np.int32)
+        members[np.arange(sizes.max()) < sizes[:, None]] = order
+        return members[self.groups][None]
+
+    def listed(self) -> SparseForm:
+        """Return the keys of every place and their weights; memory O(N length)."""
+        return _weighed(self.query, self.key, self._keys(), self.scale)
+
+    def heard(self, query: int, head: int | None = None) -> frozenset[int] | None:
+        """Return the members of a place's group, which all heads have in common."""
+        return frozenset(np.flatnonzero(self.groups == self.groups[query]).tolist())
+
+
+def _weighed(
+    query: Float[np.ndarray, "head place dim"],
+    key: Float[np.ndarray, "head place dim"],
+    keys: Keys,
+    scale: float,
+) -> SparseForm:
+    parts = []
+    for first in range(0, keys.shape[1], _QUERIES_AT_ONCE):
+        some = slice(first, first + _QUERIES_AT_ONCE)
+        logits = scale * np.einsum("hqd,hqkd->hqk", query[:, some], key[:, keys[0, some]])
+        logits[:, keys[0, some] < 0] = -np.inf
+        powers = np.exp(logits - logits.max(axis=2, keepdims=True))
+        parts.append(powers / powers.sum(axis=2, keepdims=True))
+    return SparseForm(keys, np.concatenate(parts, axis=1))
 
 
 @dataclass(frozen=True)
@@ -76,10 +173,12 @@ class ComposedForm:
         stages: the forms, the queries' own first; heads are composed one by one.
     """
 
-    stages: tuple[ProductForm | SparseForm | ComposedForm, ...]
+    stages: tuple[ProductForm | SparseForm | CrossForm | GroupedForm | ComposedForm, ...]
 
 
-Form = ProductForm | SparseForm | ComposedForm
+ListedForm = SparseForm | CrossForm | GroupedForm
+"""forms of which every row is a list of keys"""
+Form = ProductForm | ListedForm | ComposedForm
 LISTED = (
     CrissCrossAffinity,
     GroupedAffinity,
@@ -108,9 +207,7 @@ def _numbers(values: Tensor) -> np.ndarray:
 
 
 def _written_out(affinity: PairwiseAffinity) -> SparseForm:
-    weights = _numbers(affinity.dense())
-    keys = np.arange(weights.shape[2], dtype=np.int32)
-    return SparseForm(np.broadcast_to(keys, (1, *weights.shape[1:])), weights)
+    return SparseForm(None, _numbers(affinity.dense()))
 
 
 @form_of.register
@@ -125,7 +222,7 @@ def _(affinity: RowwiseAffinity) -> Form:
 
 @form_of.register
 def _(affinity: ComposedAffinity) -> Form:
-    stages: list[ProductForm | SparseForm | ComposedForm] = []
+    stages: list[Form] = []
     for part in (affinity.second, affinity.first):
         form = form_of(part)
         stages += form.stages if isinstance(form, ComposedForm) else [form]
@@ -145,6 +242,8 @@ def _(affinity: StackedAffinity) -> Form:
 def _(affinity: WindowAffinity) -> Form:
     keys = affinity.window.keys(affinity.queries, affinity.keys).T
     inside = (keys >= 0).any(dim=0)
+    if int(inside.sum()) >= affinity.shape[3]:
+        return _written_out(affinity)
     weights = affinity.weights if affinity.rest is None else _above(affinity)
     listed = keys[:, inside][None].int().numpy()
     found = _numbers(weights[:, :, inside.to(weights.device)].transpose(2, 3))
@@ -194,39 +293,25 @@ def _(affinity: PooledAffinity) -> Form:
 
 @form_of.register
 def _(affinity: CrissCrossAffinity) -> Form:
-    rows, columns = affinity.size
-    row, column = np.divmod(np.arange(rows * columns), columns)
-    down = np.arange(rows) * columns + column[:, None]
-    across = row[:, None] * columns + np.arange(columns)
-    keys = np.concatenate([down, across], axis=1).astype(np.int32)
-    return SparseForm(keys[None], _numbers(affinity.joint().flatten(2, 3)))
+    return CrossForm(_numbers(affinity.query), _numbers(affinity.key), affinity.size)
 
 
 @form_of.register
 def _(affinity: GroupedAffinity) -> Form:
-    order = affinity.groups.flatten().argsort()
-    members = affinity.groups.repeat_interleave(affinity.groups.shape[1], dim=0)[order]
-    weights = affinity.group_weights().flatten(2, 3)[:, :, order]
-    return SparseForm(members[None].int().cpu().numpy(), _numbers(weights))
+    count, length = affinity.groups.shape
+    groups = np.empty(count * length, dtype=np.int32)
+    groups[affinity.groups.flatten().cpu().numpy()] = np.arange(count).repeat(length)
+    return GroupedForm(_numbers(affinity.query), _numbers(affinity.key), affinity.scale, groups)
 
 
 @form_of.register
 def _(affinity: PartitionAffinity) -> Form:
-    (rows, columns), blocks = affinity.size, affinity.blocks
-    numbered = torch.arange(rows * columns).unflatten(0, affinity.size)
-    down, across = (edges(side, blocks) for side in affinity.size)
-    most = max(b - a for a, b in pairwise(down))
-    most *= max(b - a for a, b in pairwise(across))
-    heads = affinity.shape[1]
-    keys = torch.full((rows * columns, most), -1)
-    weights = torch.zeros(heads, rows * columns, most)
-    for i in range(blocks):
-        for j in range(blocks):
-            inside = numbered[down[i] : down[i + 1], across[j] : across[j + 1]].flatten()
-            keys[inside, : len(inside)] = inside
-            own = affinity.block(i, j).dense()[0].float().cpu()
-            weights[:, inside] = F.pad(own, (0, most - len(inside)))
-    return SparseForm(keys[None].int().numpy(), weights.numpy())
+    down, across = (
+        np.arange(affinity.blocks).repeat(np.diff(edges(side, affinity.blocks)))
+        for side in affinity.size
+    )
+    groups = (down[:, None] * affinity.blocks + across).flatten().astype(np.int32)
+    return GroupedForm(_numbers(affinity.query), _numbers(affinity.key), affinity.scale, groups)
 
 
 @form_of.register

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vizattn.benchmarks import moves as every_form
 from vizattn.benchmarks.measure import Measure, skipped
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -30,6 +31,7 @@ _ISOLATED = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 """with these a page's clock ticks every 5 microseconds, else only every 100"""
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".json": "application/json"}
 _PICTURE = (1200, 800)
 _UPLOADS = 5
 _CLICKS = 20
@@ -94,6 +96,16 @@ def rows(running: Any) -> Iterator[Measure]:
     page.close()
 
 
+def moves(running: Any) -> Iterator[Measure]:
+    """Yield the time of one move of the pointer over rows of every form."""
+    page = running.new_page(viewport={"width": 1440, "height": 900})
+    page.route(f"{ADDRESS}/**", _answer)
+    page.goto(f"{ADDRESS}/empty.html")
+    page.add_style_tag(url="/canvas.css")
+    yield from every_form.measures(page)
+    page.close()
+
+
 def page(running: Any, address: str) -> Iterator[Measure]:
     """Yield the times of a launched page: its load, an upload, and a click.
 
@@ -128,10 +140,11 @@ PAGE_UNITS = ("s", "s", "ms")
 
 
 def without(reason: str) -> Iterator[Measure]:
-    """Yield what ``rows`` and ``page`` would, with the reason why it was not measured."""
+    """Yield what ``rows``, ``moves`` and ``page`` would, with the reason why there is nothing."""
     for side, target in ROW_TARGETS.items():
         yield skipped(_row_name(side), "ms", target, reason)
         yield skipped(_matrix_name(side), "x", None, reason)
+    yield from every_form.without(reason)
     yield from without_page(reason)
 
 
@@ -154,7 +167,7 @@ def _answer(route: Any) -> None:
     path = ASSETS / route.request.url.removeprefix(f"{ADDRESS}/")
     kind, body = "text/html", "<!doctype html>"
     if path.is_file():
-        kind, body = "text/javascript", path.read_text(encoding="utf-8")
+        kind, body = _KINDS[path.suffix], path.read_text(encoding="utf-8")
     route.fulfill(body=body, headers=_ISOLATED | {"Content-Type": kind})
 
 

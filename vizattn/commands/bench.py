@@ -107,6 +107,7 @@ def _in_browser(found: list[Measure], address: str | None) -> str | None:
         with browser.browser() as running:
             version = str(running.version)
             found += browser.rows(running)
+            found += browser.moves(running)
             if address is None:
                 found += browser.without_page("the page did not start")
             else:

@@ -146,13 +146,12 @@ def _(affinity: EvenAffinity) -> Form:
 def _(affinity: MovedAffinity) -> Form:
     form = form_of(affinity.of)
     source = affinity.source.cpu().numpy()
-    if isinstance(form, ComposedForm) or form.regions is not None:
-        weights = affinity.dense()[0].float().cpu().numpy()
-        keys = np.arange(weights.shape[2], dtype=np.int32)
-        return SparseForm(np.broadcast_to(keys, (1, *weights.shape[1:])), weights)
+    if isinstance(form, ComposedForm) or getattr(form, "regions", None) is not None:
+        return SparseForm(None, affinity.dense()[0].float().cpu().numpy())
     if isinstance(form, ProductForm):
         # The same keys in another order have the same normaliser.
         return replace(form, key=form.key[:, source])
+    listed = form.listed()
     # Behind the last key stands the one that is none.
     target = np.append(source.argsort(), -1).astype(np.int32)
-    return replace(form, keys=target[form.keys])
+    return replace(listed, keys=target[listed.keys])

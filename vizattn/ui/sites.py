@@ -8,7 +8,15 @@ from __future__ import annotations
 import math
 from functools import singledispatch
 
-from models.affinities.forms import Boxes, ComposedForm, Form, SparseForm
+from models.affinities.forms import (
+    Boxes,
+    ComposedForm,
+    CrossForm,
+    Form,
+    GroupedForm,
+    ProductForm,
+    SparseForm,
+)
 from models.mechanism import Claim
 from vizattn.attention import (
     Activation,
@@ -32,7 +40,7 @@ from vizattn.labels import (
     token_label,
 )
 from vizattn.texts import LANGUAGES
-from vizattn.ui.encoding import Json, Words, floats, grid_numbers, integers, spoken
+from vizattn.ui.encoding import Json, Words, floats, grid_numbers, halves, places, spoken
 
 
 def site(captured: Captured) -> Json:
@@ -215,27 +223,63 @@ def _labels(maps: Maps | None) -> list[Words] | None:
     return [dict(zip(found, words, strict=True)) for words in zip(*several, strict=True)] or None
 
 
+@singledispatch
 def affinity(form: Form) -> Json:
-    """Return what the browser computes rows from."""
-    if isinstance(form, ComposedForm):
-        return {"form": "composed", "stages": [affinity(stage) for stage in form.stages]}
-    if isinstance(form, SparseForm):
-        shown: Json = {
-            "form": "sparse",
-            "count": form.keys.shape[2],
-            "keys": integers(form.keys),
-            "weights": floats(form.weights),
-        }
-    else:
-        shown = {
-            "form": "product",
-            "normaliser": "none" if form.normaliser is None else form.normaliser.value,
-            "scale": form.scale,
-            "dim": form.query.shape[2],
-            "query": floats(form.query),
-            "key": floats(form.key),
-        }
-    return shown if form.regions is None else shown | {"regions": _regions(form.regions)}
+    """Return what the browser computes rows from.
+
+    Factors stay as exact as they are, because a softmax makes much of little; weights are halves.
+
+    Raises:
+        ValueError: if the browser has no such form.
+    """
+    raise ValueError(f"expected a form that the browser knows, received {form!r}")
+
+
+@affinity.register
+def _(form: ComposedForm) -> Json:
+    return {"form": "composed", "stages": [affinity(stage) for stage in form.stages]}
+
+
+@affinity.register
+def _(form: SparseForm) -> Json:
+    shown: Json = {"form": "sparse", "count": form.weights.shape[2], **halves(form.weights)}
+    if form.keys is not None:
+        shown["keys"] = places(form.keys)
+    return _with_regions(shown, form.regions)
+
+
+@affinity.register
+def _(form: ProductForm) -> Json:
+    shown = {
+        "form": "product",
+        "normaliser": "none" if form.normaliser is None else form.normaliser.value,
+        "scale": form.scale,
+        **_factors(form),
+    }
+    return _with_regions(shown, form.regions)
+
+
+@affinity.register
+def _(form: CrossForm) -> Json:
+    rows, columns = form.size
+    return {"form": "cross", "rows": rows, "columns": columns, **_factors(form)}
+
+
+@affinity.register
+def _(form: GroupedForm) -> Json:
+    return {"form": "grouped", "scale": form.scale, "groups": places(form.groups), **_factors(form)}
+
+
+def _factors(form: ProductForm | CrossForm | GroupedForm) -> Json:
+    return {
+        "dim": form.query.shape[2],
+        "query": floats(form.query),
+        "key": floats(form.key),
+    }
+
+
+def _with_regions(shown: Json, boxes: Boxes | None) -> Json:
+    return shown if boxes is None else shown | {"regions": _regions(boxes)}
 
 
 def _regions(boxes: Boxes) -> Json:
