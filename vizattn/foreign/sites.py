@@ -28,7 +28,7 @@ from vizattn.foreign.folding import fold
 from vizattn.foreign.gates import captured_gate, gate_of
 from vizattn.foreign.grids import Laid, laid, suggested
 from vizattn.foreign.places import Follower, Places
-from vizattn.foreign.scores import Scores
+from vizattn.foreign.scores import Scores, Stage
 from vizattn.foreign.tokens import token_names
 from vizattn.geometry import Framing, Grid
 from vizattn.intake.remarks import Note
@@ -146,7 +146,7 @@ class Adaptor:
         count = stage.shape[stage.axes[side]]
         by_hand = self._set_by_hand(count, site)
         if by_hand is not None:
-            return _entries(by_hand, stage.shape, stage.axes[side])
+            return _entries(by_hand, stage)
         found = self._traced(event, side)
         if found is not None and bool(found.y.isfinite().any()) and _several(found):
             return found
@@ -154,7 +154,7 @@ class Adaptor:
             guess = suggested(count, self._framing.input)
             if guess is not None and count > 8 and not self._inner(event, side):
                 places = _regular(guess.rows, guess.columns, guess.extra)
-                return _entries(places, stage.shape, stage.axes[side])
+                return _entries(places, stage)
         return None
 
     def _inner(self, event: Attended, side: int) -> bool:
@@ -366,11 +366,10 @@ def _regular(rows: int, columns: int, extra: int) -> Places:
     return Places(torch.cat([none, y]), torch.cat([none, x]), (-rows, -columns))
 
 
-def _entries(places: Places, shape: Sequence[int], axis: int) -> Places:
-    count = len(places.y)
-    others = math.prod(shape) // count
-    del axis
-    return places.each(lambda each: each.expand(others, count))
+def _entries(places: Places, stage: Stage) -> Places:
+    """Return the same places for every entry: each head, and each window, of one side's tokens."""
+    lead = math.prod(size for axis, size in enumerate(stage.shape) if axis not in stage.axes)
+    return places.each(lambda each: each.expand(lead, len(places.y)))
 
 
 def _flat(coordinate: Tensor, axis: int) -> Tensor:
