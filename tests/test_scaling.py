@@ -11,6 +11,7 @@ from models.mechanism import mechanisms
 from vizattn.__main__ import main
 from vizattn.benchmarks import scaling, scaling_report
 from vizattn.benchmarks.scaling import Point, Scaling, exponent
+from vizattn.texts import LANGUAGES
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 1.5, 2.0])
@@ -51,21 +52,41 @@ def test_multiply_adds_grow_as_they_must(some: list[Scaling]) -> None:
         assert all(point.seconds > 0 and point.bytes > 0 for point in each.points)
 
 
-def made(slug: str, power: float, stated: float) -> Scaling:
-    points = tuple(Point(n, 1e-6 * n**power, 10 * n, int(n**power)) for n in (100, 400, 1600))
-    return Scaling(slug, slug.title(), f"O(N^{stated})", stated, points)
+def made(slug: str, power: float, stated: float, milliseconds: float = 1) -> Scaling:
+    points = tuple(
+        Point(n, 1e-3 * milliseconds * (n / 100) ** power, 10 * n, int(n**power))
+        for n in (100, 400, 1600)
+    )
+    return Scaling(slug, slug.title(), f"O(N^{stated}, as it were)", stated, points)
 
 
 def test_what_differs_from_the_paper_is_said() -> None:
-    (said,) = scaling_report.findings([made("honest", 1.0, 1.0), made("other", 1.9, 1.5)])
-    assert said == ("Other states O(N^1.5); over these sizes its multiply-adds grow as N^1.90.")
+    (said,) = scaling_report.findings([made("gcnet", 1.0, 1.0), made("ccnet", 1.9, 1.5)])
+    assert said == (
+        "Over these sizes the multiply-adds grow otherwise than stated: CCNet criss-cross "
+        "attention (stated O(N^1.5), measured N to the power of 1.90)."
+    )
+
+
+def test_thrifty_blocks_that_are_slower_are_named() -> None:
+    found = [made("nonlocal", 2, 2), made("ccnet", 1.5, 1.5, 3), made("gcnet", 1, 1, 0.5)]
+    _, small, large = scaling_report.findings(found)
+    assert small == (
+        "On 10 × 10 places, 1 of 2 blocks that state less than O(N²) take longer than Non-local "
+        "block: CCNet criss-cross attention."
+    )
+    assert large.startswith("On 40 × 40 places, all 2 blocks that state less than O(N²) are faster")
+    for sentence in scaling_report.findings(found, "zh"):
+        assert "位置" in sentence
 
 
 def test_the_report_is_written(some: list[Scaling], tmp_path: Path) -> None:
     paths = scaling_report.write(some, tmp_path / "docs")
     assert [path.name for path in paths] == ["scaling.json", "scaling.md", "scaling.png"]
-    stored = json.loads(paths[0].read_text())["mechanisms"]
+    facts = json.loads(paths[0].read_text())
+    stored = facts["mechanisms"]
     assert [each["slug"] for each in stored] == [each.slug for each in some]
+    assert facts["findings"] == {one: scaling_report.findings(some, one) for one in LANGUAGES}
     text = paths[1].read_text(encoding="utf-8")
     assert all(f"| {each.name} |" in text for each in some)
     assert paths[2].read_bytes().startswith(b"\x89PNG")

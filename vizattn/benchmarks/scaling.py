@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ QUICK_SIDES = (16, 24, 32)
 WIDTH = 96
 """channels of the maps: those of the segmentation host's context module"""
 ROUNDS = 3
+PLAIN = "plain"
+"""the 3 x 3 convolution that everything is measured beside"""
 FITTED = 3
 """how many of the largest maps the exponents are fitted to: small ones measure overheads"""
 
@@ -63,6 +66,12 @@ class Scaling:
     exponent: float
     points: tuple[Point, ...]
 
+    @property
+    def formula(self) -> str:
+        """Return what is stated, without what its letters stand for: "O(N S)"."""
+        inside, comma, _ = self.stated.partition(",")
+        return f"{inside})" if comma else inside
+
     def fitted(self, what: str) -> float:
         """Return the exponent b of a N^b that fits a field of the largest maps best."""
         last = self.points[-FITTED:]
@@ -74,6 +83,7 @@ class Scaling:
             "slug": self.slug,
             "name": self.name,
             "stated": self.stated,
+            "formula": self.formula,
             "exponent": self.exponent,
             "fitted": {
                 what: round(self.fitted(what), 3) for what in ("seconds", "bytes", "multiply_adds")
@@ -116,7 +126,7 @@ def scalings(quick: bool = False, only: Sequence[str] = ()) -> Iterator[Scaling]
     """
     sides, rounds = (QUICK_SIDES, 1) if quick else (SIDES, ROUNDS)
     plain = nn.Conv2d(WIDTH, WIDTH, kernel_size=3, padding=1)
-    yield Scaling("plain", "3 x 3 convolution", "O(N)", 1.0, _points(plain, sides, rounds))
+    yield Scaling(PLAIN, "3 x 3 convolution", "O(N)", 1.0, _points(plain, sides, rounds))
     for slug, (mechanism, plug) in measured().items():
         if mechanism.growth is None or (only and slug not in only):
             continue
@@ -128,14 +138,16 @@ def scalings(quick: bool = False, only: Sequence[str] = ()) -> Iterator[Scaling]
 
 def _points(block: nn.Module, sides: Sequence[int], rounds: int) -> tuple[Point, ...]:
     block.eval()
-    return tuple(_point(block, side, rounds) for side in sides)
+    # Shapes are enough for counting; with numbers it would build the N x N matrices.
+    shapes = copy.deepcopy(block).to("meta")
+    return tuple(_point(block, shapes, side, rounds) for side in sides)
 
 
-def _point(block: nn.Module, side: int, rounds: int) -> Point:
+def _point(block: nn.Module, shapes: nn.Module, side: int, rounds: int) -> Point:
     x = torch.randn(1, WIDTH, side, side, generator=torch.Generator().manual_seed(side))
     seconds = [_seconds(block, x) for _ in range(rounds + 1)][1:]
     memory = peak_bytes(lambda: _forward(block, x))
-    return Point(side * side, median(seconds), memory, multiply_adds(block, x))
+    return Point(side * side, median(seconds), memory, multiply_adds(shapes, x.to("meta")))
 
 
 def _seconds(block: nn.Module, x: Tensor) -> float:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from vizattn.benchmarks.machine import machine
-from vizattn.benchmarks.scaling import Scaling
+from vizattn.benchmarks.scaling import FITTED, PLAIN, WIDTH, Scaling
 from vizattn.tables import markdown_table
+from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, text
 
 HEADS = ("mechanism", "stated", "multiply-adds", "time", "memory", "largest map")
 NUMBERS, TABLE, PLOT = "scaling.json", "scaling.md", "scaling.png"
 _SURPRISING = 0.25
 """how far a fitted exponent of multiply-adds is from the stated one before it is said"""
+_DEAR = "nonlocal"
+"""what the thrifty ones are measured against: the block that they were made to be cheaper than"""
 _INCHES, _DOTS = (9.0, 5.5), 110
 
 
@@ -37,30 +41,70 @@ def _largest(each: Scaling) -> str:
     )
 
 
-def findings(found: Sequence[Scaling]) -> list[str]:
-    """Return what the fitted exponents say about the stated ones, a sentence each."""
-    said = []
-    for each in found:
-        fitted = each.fitted("multiply_adds")
-        if abs(fitted - each.exponent) > _SURPRISING:
-            said.append(
-                f"{each.name} states {each.stated}; over these sizes its multiply-adds grow as "
-                f"N^{fitted:.2f}."
-            )
-    quadratic = [each for each in found if each.exponent == 2 and each.fitted("bytes") < 1.5]
-    if quadratic:
-        names = ", ".join(each.name for each in quadratic)
-        said.append(
-            "The memory of an N x N matrix is not needed: it grows about linearly here for "
-            f"{names}, although their papers relate every place to every other."
+def findings(found: Sequence[Scaling], language: str = DEFAULT_LANGUAGE) -> list[str]:
+    """Return what the numbers say about what is stated, a sentence each."""
+    return [*_other_growth(found, language), *_thin(found, language), *_slower(found, language)]
+
+
+def _other_growth(found: Sequence[Scaling], language: str) -> Iterator[str]:
+    """Yield whose multiply-adds do not grow as stated."""
+    others = [
+        text(
+            language,
+            "costs.finding.growth_of",
+            name=_name(each, language),
+            stated=each.formula,
+            fitted=f"{each.fitted('multiply_adds'):.2f}",
         )
-    return said
+        for each in found
+        if abs(each.fitted("multiply_adds") - each.exponent) > _SURPRISING
+    ]
+    if others:
+        names = text(language, "costs.join").join(others)
+        yield text(language, "costs.finding.growth", names=names)
+
+
+def _thin(found: Sequence[Scaling], language: str) -> Iterator[str]:
+    """Yield whose memory grows about linearly where an N x N matrix is stated."""
+    thin = [each for each in found if each.exponent == 2 and each.fitted("bytes") < 1.5]
+    if thin:
+        yield text(language, "costs.finding.memory", names=_names(thin, language))
+
+
+def _slower(found: Sequence[Scaling], language: str) -> Iterator[str]:
+    """Yield which of those that state less than the non-local block take longer, at both ends."""
+    dear = next((each for each in found if each.slug == _DEAR), None)
+    if dear is None:
+        return
+    thrifty = [each for each in found if each.exponent < dear.exponent]
+    for index in (0, -1):
+        limit = dear.points[index].seconds
+        slower = [each for each in thrifty if each.points[index].seconds > limit]
+        values = {
+            "side": round(dear.points[index].places ** 0.5),
+            "of": len(thrifty),
+            "dear": _name(dear, language),
+        }
+        if slower:
+            values |= {"count": len(slower), "names": _names(slower, language)}
+            yield text(language, "costs.finding.slower", **values)
+        else:
+            yield text(language, "costs.finding.faster", **values)
+
+
+def _names(found: Sequence[Scaling], language: str) -> str:
+    return text(language, "costs.join").join(_name(each, language) for each in found)
+
+
+def _name(each: Scaling, language: str) -> str:
+    key = "costs.plain" if each.slug == PLAIN else f"mechanisms.name.{each.slug}"
+    return text(language, key)
 
 
 def page(found: Sequence[Scaling]) -> str:
     """Return the report as Markdown."""
     places = [each.places for each in found[0].points]
-    facts = ", ".join(f"{name} {value}" for name, value in machine().items())
+    where = ", ".join(f"{name} {value}" for name, value in machine().items())
     sizes = ", ".join(f"{round(n**0.5)} x {round(n**0.5)}" for n in places)
     said = "\n".join(f"- {sentence}" for sentence in findings(found))
     return (
@@ -70,16 +114,27 @@ def page(found: Sequence[Scaling]) -> str:
         "is processor time; memory is the most that was allocated at once beyond input and "
         "weights; multiply-adds are those of convolutions and matrix products.\n\n"
         f"{markdown_table(HEADS, lines(found))}\n\n![Multiply-adds and time over the number of "
-        f"places, both axes logarithmic]({PLOT})\n\n{said}\n\nMeasured on: {facts}.\n"
+        f"places, both axes logarithmic]({PLOT})\n\n{said}\n\nMeasured on: {where}.\n"
     )
+
+
+def facts(found: Sequence[Scaling]) -> dict[str, Any]:
+    """Return everything that was measured and what it says, ready for JSON."""
+    return {
+        "machine": machine(),
+        "width": WIDTH,
+        "fitted_to": FITTED,
+        "findings": {language: findings(found, language) for language in LANGUAGES},
+        "mechanisms": [each.facts() for each in found],
+    }
 
 
 def write(found: Sequence[Scaling], folder: Path) -> list[Path]:
     """Write numbers, page and plot into a folder and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in (NUMBERS, TABLE, PLOT)]
-    facts = {"machine": machine(), "mechanisms": [each.facts() for each in found]}
-    paths[0].write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    encoded = json.dumps(facts(found), indent=1, ensure_ascii=False)
+    paths[0].write_text(encoded + "\n", encoding="utf-8")
     paths[1].write_text(page(found), encoding="utf-8")
     plot(found, paths[2])
     return paths
@@ -99,8 +154,8 @@ def plot(found: Sequence[Scaling], path: Path) -> None:
                 [point.places for point in each.points],
                 [getattr(point, what) / unit for point in each.points],
                 label=each.name,
-                linewidth=2.2 if each.slug == "plain" else 1,
-                color="black" if each.slug == "plain" else None,
+                linewidth=2.2 if each.slug == PLAIN else 1,
+                color="black" if each.slug == PLAIN else None,
                 linestyle={2: "-", 1.5: "--"}.get(each.exponent, ":"),
             )
         axis.set(xscale="log", yscale="log", xlabel="places N", ylabel=label)

@@ -46,7 +46,7 @@ def groups(language: str, cards: Mapping[str, Card], library: Library) -> list[J
 
 def _brought(language: str, cards: Sequence[Card]) -> list[Json]:
     """Return the modules that whoever started the page brought, as a group of their own."""
-    offered = [
+    offered: list[Json] = [
         {
             "name": card.name,
             "title": card.name,

@@ -14,6 +14,7 @@ from vizattn.store import Store
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.ui import endpoints, explore, links
 from vizattn.ui.compare import tab as compare
+from vizattn.ui.costs import tab as costs
 from vizattn.ui.crowd import tab as crowd
 from vizattn.ui.explore import KEEP_ADDRESS
 from vizattn.ui.frame import Frame, language_of, session_of
@@ -46,6 +47,7 @@ TABS: tuple[Tab, ...] = (
     Tab(links.TAB, "explore.tab", explore.build),
     Tab("compare", "compare.tab", compare.build, compare.offered),
     Tab("crowd", "crowd_page.tab", crowd.build, crowd.offered),
+    Tab("costs", "costs.tab", costs.build, costs.offered),
 )
 """in the order in which they stand; a new tab is a builder and a line here"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
