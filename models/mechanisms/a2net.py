@@ -10,7 +10,8 @@ Equation
     (paper: eq. 3-6). As one affinity of places: A_ij = sum_n V_ni B_nj, of rank n.
     A, B, V, W_o are ``value``, ``give``, ``take``, ``reconstruct``. The gathering maps pass the
     tap ``gather`` (each sums to 1 over places), the distribution passes ``distribute`` (sums to 1
-    over maps at each place), their product passes ``attention`` as these two factors.
+    over maps at each place), their product passes ``attention`` as these two factors. The reference
+    files return y alone; the paper adds it to x, as the network bundled here does.
 
 Reading the map
     A gathering map shows what goes into a descriptor, the distribution map of the same number who

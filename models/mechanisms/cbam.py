@@ -19,12 +19,15 @@ Equation
 
 Reading the map
     The bars say how much of each channel is let through, the map how much of each place, both in
-    0..1. The two multiply: a bright place still shows nothing of a muted channel.
+    0..1. The two multiply: a bright place still shows nothing of a muted channel. Of a channel's
+    activation, red adds to what passes by the block and blue takes away from it: an open place is
+    one where the block has its say, not one that is made stronger.
 
 Limits
     The spatial gate is one number a place for all channels, so it cannot favour an edge in one
     channel and a texture in another at the same place. Its window is 7 cells: it knows nothing of
-    the picture as a whole. Batch norm makes its overall level depend on the training data.
+    the picture as a whole. Batch norm makes its overall level depend on the training data. The
+    most open channel may be one that holds next to nothing in this picture.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ Reading the map
 Limits
     With H + W - 1 keys the weights of a pass are larger than those over all places could be, and
     say nothing of places that are not in line. Two places at a corner from each other are always
-    connected by two ways, however little they have to do with each other.
+    connected by two ways, however little they have to do with each other. The reach stays bright
+    along the cross, because the places in line with this one hear the same line.
 """
 
 from __future__ import annotations

@@ -14,6 +14,9 @@ Equation
     theta, phi and w are ``pairwise.theta``, ``pairwise.phi`` and ``pairwise.project``, g is
     ``value``, W (with its batch norm) is ``project``. A passes the tap ``attention`` as its
     factors. N is the number of keys; ``subsample`` pools keys and values 2 x 2.
+    The paper's equations have no scale; its authors' code divides the logits of the embedded
+    Gaussian by sqrt(d), and pools before phi and g. The reference files are those of two
+    re-implementations, which pool after them; one of them has the scale.
 
 Reading the map
     Point at a place: the map shows its row, how much each other place contributes. With the two

@@ -9,6 +9,7 @@ Equation
     A_i = softmax_j(q_i . k_j / sqrt(d)),  c = W (A v)      (paper: eq. 2, 3)
     base     y = join([c ; x]);   pyramid  y = join([widen(x) ; c_1 ; c_2 ; ...])
     ASP      y = join([c of a 3 x 3 convolution ; 1 x 1 ; three dilated 3 x 3 of x])
+    The ASP form halves the map before it compares places, and stretches the context back.
     A passes the tap ``attention`` of each of ``stages``. In a pyramid, stage n only compares places
     inside the blocks of a grid of so many blocks along a side; the last block takes the rest.
 

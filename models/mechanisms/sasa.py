@@ -21,7 +21,8 @@ Reading the map
 Limits
     Nothing is heard from outside the window. The most used re-implementation does not add up q k
     over the channels of a head: each channel has a softmax, and so a row, of its own
-    (``heads`` = channels). That is not the paper's formula.
+    (``heads`` = channels). Another adds up over all heads, so that they have one row together. Only
+    with one head is that the paper's formula, and the first never is.
 """
 
 from __future__ import annotations

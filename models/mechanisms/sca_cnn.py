@@ -14,7 +14,9 @@ Equation
     alone decides. beta passes ``channel.attention``, alpha ``spatial.attention``; w and W2 are
     their ``project``, U their ``score``, D their ``told``. The factors C and N, the numbers of
     channels and of places, are the authors' code: the mean weight is then 1 and not 1/C. The
-    paper's last bias before each softmax changes nothing and is left out.
+    paper's last bias before each softmax changes nothing and is left out. In the second of the two
+    layers that attend, the authors' code adds D1 h to U1 before the product, for want of a
+    parenthesis; neither the reference numbers nor this file repeat that.
 
 Reading the map
     The bars sum to 1 over all channels, the map over all places: what counts is the ratio to an

@@ -13,12 +13,14 @@ Equation
 
 Reading the map
     A bar chart, not a map: s has no place. A bar near 1 leaves its channel as it was, a bar near 0
-    mutes it. What a channel responds to shows when its activation is drawn over the picture.
+    mutes it. What a channel responds to shows when its activation is drawn over the picture: red
+    adds to what passes by the block, blue takes away from it.
 
 Limits
     The mean forgets where things are, so one small object and a faint texture everywhere look
     alike to the gate. A low weight need not mean an unimportant channel: the layers that follow
-    can scale it up again.
+    can scale it up again. A high one need not mean much either: the most open gate may stand over
+    a channel that holds next to nothing in this picture.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ Equation
     H' = ReLU(A [H ; words] Wg),  A = D^-1/2 (links + I) D^-1/2           (eq. 2, 3)
     S_n = softmax over places of Ws^T [h'_n ; x_i], each place's row of S made to sum to 1
     y = x + ReLU(S H' Wsp)                                                (eq. 4, 5)
-    V passes ``vote.attention``, H the tap ``visual`` and H' the tap ``evolved``.
+    V passes ``vote.attention``, H the tap ``visual`` and H' the tap ``evolved``. The reference file
+    is that of a port, not of the authors: the ReLU of H and the order in which S is normalised are
+    how its author reads the paper.
 
 Reading the map
     Point at a node: its map shows which places vote for it; at every place the votes sum to 1.

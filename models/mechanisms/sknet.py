@@ -12,7 +12,7 @@ Equation
     ``select.attention``. The window of 5 is a 3 x 3 convolution with every second cell left out,
     as in the authors' model. z has max(C / r, 32) numbers in the paper. The reference files are
     those of two re-implementations; one of them has neither norm nor ReLU in z, biases everywhere
-    and whole 5 x 5 kernels.
+    and whole 5 x 5 kernels, the other gives z about C / 16 numbers, a multiple of 8.
 
 Reading the map
     For each channel one weight a branch, which sum to 1: 0.5 and 0.5 is no choice, near 1 for the
