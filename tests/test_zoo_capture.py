@@ -57,6 +57,10 @@ def test_attention_is_captured_and_true(entry: Entry) -> None:
     }
     assert wrong == {}
     assert all(site.checks for site in seen.sites)
+    assert seen.missed == ()
+    # Every token that is no place is known by name.
+    extra = {name for site in seen.sites for name in getattr(site, "extra", ())}
+    assert not [name for name in extra if name.startswith("extra")]
     # The picture is wider than it is high, and the input need not be.
     width, height = seen.framing.scaled
     assert width / height == pytest.approx(128 / 96, rel=0.05)

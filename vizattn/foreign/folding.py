@@ -11,7 +11,7 @@ from torch import Tensor
 from models.affinity import PairwiseAffinity
 from vizattn.foreign.events import Attended
 from vizattn.foreign.folded import FoldedAffinity, PlainAffinity, plain_scale
-from vizattn.foreign.grids import Laid
+from vizattn.foreign.grids import PLACELESS, Laid
 from vizattn.foreign.scores import LEFT, Scores
 
 
@@ -37,8 +37,8 @@ def fold(
     heard = torch.where(hearing >= 0, hearing + extra, total)
     if extra:
         asked[:extra, 0] = 0
-        asked[:extra, 1] = (asking[0] < 0).nonzero()[:, 0]
-        heard[0, hearing[0] < 0] = torch.arange(extra)
+        asked[:extra, 1] = (asking[0] == PLACELESS).nonzero()[:, 0]
+        heard[0, hearing[0] == PLACELESS] = torch.arange(extra)
     whole: dict[str, Any] = {
         "weights": event.weights,
         "query": event.query,

@@ -97,7 +97,7 @@ def gate_of(event: Gated, places: Places | None, size: Size) -> GateOf | None:
 def _varies(places: Places, axis: int) -> bool:
     for each in (places.y, places.x):
         if each.shape[axis] > 1 and each.stride(axis) != 0:
-            known = each.nan_to_num(nan=-1.0)
+            known = each.nan_to_num(nan=-0.5)
             if bool((known != known.narrow(axis, 0, 1)).any()):
                 return True
     return False

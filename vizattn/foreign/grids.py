@@ -10,6 +10,10 @@ from torch import Tensor
 
 from vizattn.geometry import Grid, Size
 
+PLACELESS, PADDING = -1, -2
+"""instead of a cell: of tokens of their own, and of what was put around a map"""
+BEYOND = float("-inf")
+"""instead of a place from the left, with no place from the top: put around a map"""
 _SAME = 1e-4
 """parts of the picture that two places may differ by and be one"""
 _EXTRA = 33
@@ -22,7 +26,7 @@ class Laid:
 
     Args:
         grid: the cells.
-        cells: for each token its cell, row by row; -1 where it has no place.
+        cells: for each token its cell, row by row; ``PLACELESS`` or ``PADDING`` where it has none.
     """
 
     grid: Grid
@@ -34,7 +38,7 @@ def laid(y: Float[Tensor, ...], x: Float[Tensor, ...], size: Size) -> Laid | Non
 
     Args:
         y: from the top, in parts of the picture; not a number where there is no place.
-        x: from the left, likewise.
+        x: from the left, likewise; ``BEYOND`` where the network has put something around a map.
         size: (width, height) of the picture in model pixels.
     """
     found = y.isfinite() & x.isfinite()
@@ -48,7 +52,8 @@ def laid(y: Float[Tensor, ...], x: Float[Tensor, ...], size: Size) -> Laid | Non
         ((each.nan_to_num() - origin) / step).floor().long()
         for each, (_, origin, step) in ((y, down), (x, across))
     ]
-    cells = torch.where(found, index[0] * columns + index[1], -1)
+    none = torch.where(x == BEYOND, PADDING, PLACELESS)
+    cells = torch.where(found, index[0] * columns + index[1], none)
     width, height = size
     cell = (across[2] * width, down[2] * height)
     return Laid(Grid(rows, columns, cell, (across[1] * width, down[1] * height)), cells)
@@ -101,6 +106,7 @@ def suggested(tokens: int, size: Size) -> Suggested | None:
             continue
         rows, columns = height // patch, width // patch
         extra = tokens - rows * columns
-        if 0 <= extra <= _EXTRA and rows * columns > 1 and (best is None or extra < best.extra):
+        few = extra <= min(_EXTRA, rows * columns // 2)
+        if extra >= 0 and few and rows * columns > 1 and (best is None or extra < best.extra):
             best = Suggested(rows, columns, extra)
     return best

@@ -73,14 +73,14 @@ MOVES = {
 }
 JOINS = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack"}
 LIKE = {"view_as", "reshape_as", "expand_as"}
+ASKING = {"scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu"}
+"""operators whose first argument asks, and whose result has its tokens"""
 TOKENWISE = {
     "linear",
     "layer_norm",
     "native_layer_norm",
     "rms_norm",
     "_fused_rms_norm",
-    "scaled_dot_product_attention",
-    "_scaled_dot_product_flash_attention_for_cpu",
     "_native_multi_head_attention",
     "_transformer_encoder_layer_fwd",
     "softmax",

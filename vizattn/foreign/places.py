@@ -10,7 +10,7 @@ place, whatever the network calls them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
@@ -19,17 +19,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vizattn.foreign.coordinates import narrowed, varies
 from vizattn.foreign.graph import Node, leaves, mapped
-from vizattn.foreign.lettered import arranged, labels_of, mapped_operand
-from vizattn.foreign.moves import JOINS, LIKE, MAPS, MOVES, PRODUCTS, SUMS, TOKENWISE, WHOLE
+from vizattn.foreign.grids import BEYOND
+from vizattn.foreign.lettered import arranged, labels_of
+from vizattn.foreign.maps import is_map
+from vizattn.foreign.moves import ASKING, JOINS, LIKE, MAPS, MOVES, PRODUCTS, SUMS, TOKENWISE, WHOLE
 from vizattn.foreign.operators import operator
 from vizattn.foreign.tokens import is_token
 
 NOWHERE = float("nan")
 """the place of what is nowhere on the picture"""
-_DEEPEST = 20_000
-_WORTH_NARROWING = 50_000
-"""numbers of places from which on it is worth a look whether they are alike along an axis"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Places:
     Args:
         y: from the top, of the tensor's shape; not a number where there is no place.
         x: from the left, likewise; where there is no place but a constant, minus the number of its
-            ``Follower.constants``, from 1.
+            ``Follower.constants``, from 1, and ``BEYOND`` for what was put around a map.
         origin: rows and columns of the map that the places come from.
     """
 
@@ -84,7 +84,7 @@ class Follower:
         found = self.places(node)
         if found is None:
             return False
-        return any(_varies(view(each), axis) for each in (found.y, found.x))
+        return any(varies(view(each), axis) for each in (found.y, found.x))
 
     def tokens(self, node: Node, view: Callable[[Tensor], Tensor], axis: int) -> Places | None:
         """Return the places of tokens, with 1 in the place of the view's other axis."""
@@ -95,7 +95,7 @@ class Follower:
         return found.each(lambda each: view(each).mean(dim=other, keepdim=True))
 
     def _needed(self, node: Node) -> list[Node]:
-        if node.function is None or node in self._found or _is_map(node):
+        if node.function is None or node in self._found or is_map(node):
             return []
         return [each for each in node.parents() if each.active]
 
@@ -105,11 +105,13 @@ class Follower:
         if node.function is None or not node.active:
             return None
         name = node.name
-        if _is_map(node):
+        if is_map(node):
             return _map_places(node.shape)
         parents = [each for each in node.parents() if each.active]
         known = [self._found.get(each) for each in parents]
         first = known[0] if known else None
+        if name in MAPS:
+            return _map_of(node, first)
         if name in JOINS:
             return self._joined(node)
         if name in MOVES:
@@ -118,6 +120,8 @@ class Follower:
             return _like(name, node, first)
         if name in ("pad", "constant_pad_nd") and first is not None:
             return _padded(node, first)
+        if name in ASKING:
+            return self._asked(node)
         if name in TOKENWISE:
             return None if first is None else _tokenwise(node, first)
         if name in PRODUCTS:
@@ -131,27 +135,61 @@ class Follower:
             return found if found is not None else self._added_token(node)
         return None
 
+    def _asked(self, node: Node) -> Places | None:
+        """Return the places of what a fused operator of attention makes: those of the queries."""
+        query = node.arguments[0]
+        if not query.active:
+            return self._nowhere(Node(node.shape, False), (0, 0))
+        found = self._found.get(query)
+        return None if found is None else _tokenwise(node, found)
+
     def _product(self, node: Node) -> Places | None:
         """Return the places that one of two factors gives to what comes of their product."""
         labelled = labels_of(node)
         if labelled is None:
             return None
         operands, labels, result = labelled
+        gone = []
         for operand, own in enumerate(labels):
             places = self._found.get(operands[operand])
             if places is None:
                 continue
             along = {
-                label: any(_varies(each, axis) for each in (places.y, places.x))
+                label
                 for axis, label in enumerate(own)
+                if any(varies(each, axis) for each in (places.y, places.x))
             }
-            gone = any(along[label] for label in own if label not in result)
             # A layer of constant weights mixes what it is given: the mean place is left.
-            if gone and operands[1 - operand].active:
-                continue
-            if any(along[label] for label in own if label in result):
+            if along - set(result) and operands[1 - operand].active:
+                gone.append(operand)
+            elif along & set(result):
                 return places.each(partial(arranged, own=own, result=result, shape=node.shape))
-        return None
+        if len(gone) == 2:
+            # Whoever asked is no place, and what was heard is summed up.
+            return self._nowhere(Node(node.shape, False), (0, 0))
+        return self._mixed(node, labelled, gone[0]) if gone else None
+
+    def _mixed(
+        self, node: Node, labelled: tuple[list[Node], tuple[str, str], str], values: int
+    ) -> Places | None:
+        """Return the places of values that unknown weights mix, as many as before.
+
+        They are taken to stay where they are: the negative origin says that this is assumed.
+        """
+        operands, labels, result = labelled
+        places, own = self._found[operands[values]], labels[values]
+        weights = operands[1 - values], labels[1 - values]
+        summed = [each for each in own if each not in result]
+        asked = [each for each in weights[1] if each in result and each not in own]
+        lengths = [weights[0].shape[weights[1].index(each)] for each in (*summed, *asked)]
+        if places is None or len(summed) != 1 or len(asked) != 1 or len(set(lengths)) != 1:
+            return None
+        if self._found.get(weights[0]) is not None:
+            return None
+        own = own.replace(summed[0], asked[0])
+        rows, columns = places.origin
+        moved = places.each(partial(arranged, own=own, result=result, shape=node.shape))
+        return Places(moved.y, moved.x, (-abs(rows), -abs(columns)))
 
     def _joined(self, node: Node) -> Places | None:
         given = [each for each in leaves(node.arguments) if isinstance(each, Node)]
@@ -196,38 +234,21 @@ def _sorted(nodes: list[Node], needed: Callable[[Node], list[Node]]) -> list[Nod
     return list(sorter.static_order())[::-1]
 
 
-def _is_map(node: Node) -> bool:
-    """Return whether a node is a map of the whole picture: one item, made from such a map."""
-    if node.given:
-        return len(node.shape) == 4
-    if node.function is None or not node.active or len(node.shape) != 4 or node.shape[0] != 1:
-        return False
-    if node.name not in MAPS or node.shape[2] * node.shape[3] < 2:
-        return False
-    return _from_map(node)
-
-
-def _from_map(node: Node) -> bool:
-    """Return whether what made a map was given a map, walking back along what leaves it one."""
-    for _ in range(_DEEPEST):
-        if node.given:
-            return len(node.shape) == 4
-        if node.function is None:
-            return False
-        # Branches that lie on an axis of their own are summed before they are a map again.
-        if (node.name in MOVES or node.name in JOINS) and len(node.shape) < 5:
-            return len(node.shape) == 4
-        if node.name in PRODUCTS:
-            operand = mapped_operand(node)
-            if operand is None:
-                return False
-            node = operand
-            continue
-        parents = [each for each in node.parents() if each.active and len(each.shape) > 2]
-        if not parents:
-            return False
-        node = max(parents, key=lambda each: each.shape[-2] * each.shape[-1])
-    return False
+def _map_of(node: Node, first: Places | None) -> Places | None:
+    """Return the places of a map that was made of one which was put together from a product."""
+    if first is None or not len(node.shape) == first.y.dim() == 4 or node.shape[0] != 1:
+        return None
+    if node.shape[2] * node.shape[3] < 2:
+        return None
+    if any(varies(first.y, axis) for axis in (1, 3)) or any(
+        varies(first.x, axis) for axis in (1, 2)
+    ):
+        return None
+    if not (varies(first.y, 2) and varies(first.x, 3)):
+        return None
+    made = _map_places(node.shape)
+    rows, columns = made.origin
+    return replace(made, origin=(-rows, -columns)) if first.origin[0] < 0 else made
 
 
 def _map_places(shape: Sequence[int]) -> Places:
@@ -288,7 +309,11 @@ def _padded(node: Node, first: Places) -> Places | None:
     mode = node.keywords.get("mode", mode)
     if mode != "constant":
         return first.each(lambda each: torch.nn.functional.pad(each, sides, mode=mode))
-    return first.each(lambda each: torch.nn.functional.pad(each, sides, value=NOWHERE))
+    y, x = (
+        torch.nn.functional.pad(each, sides, value=value)
+        for each, value in ((first.y, NOWHERE), (first.x, BEYOND))
+    )
+    return Places(y, x, first.origin)
 
 
 def _tokenwise(node: Node, first: Places) -> Places | None:
@@ -304,7 +329,7 @@ def _tokenwise(node: Node, first: Places) -> Places | None:
 def _summed(node: Node, first: Places) -> Places | None:
     """Return the places of what was summed over axes along which places do not change."""
     axes = axes_of(node.arguments, node.keywords, len(first.y.shape))
-    if not axes or any(_varies(each, axis) for each in (first.y, first.x) for axis in axes):
+    if not axes or any(varies(each, axis) for each in (first.y, first.x) for axis in axes):
         return None
     keeps = len(node.shape) == first.y.dim()
     index = tuple(
@@ -345,31 +370,6 @@ def _whole(node: Node, parents: list[Node], known: list[Places | None]) -> Place
         return None
 
 
-def _varies(coordinate: Tensor, axis: int) -> bool:
-    if coordinate.stride(axis) == 0 or coordinate.shape[axis] < 2:
-        return False
-    known = coordinate.nan_to_num(nan=-1.0)
-    real = ~coordinate.isnan()
-    first = known.masked_fill(~real, -1.0).amax(dim=axis, keepdim=True)
-    return bool(((known != first) & real).any())
-
-
 def _compact(places: Places | None) -> Places | None:
     """Return places without numbers that are all alike along an axis."""
-    return None if places is None else places.each(_narrowed)
-
-
-def _narrowed(coordinate: Tensor) -> Tensor:
-    held = coordinate.untyped_storage().nbytes() // coordinate.element_size()
-    if coordinate.numel() < _WORTH_NARROWING or 4 * held <= coordinate.numel():
-        return coordinate
-    for axis in range(coordinate.dim()):
-        if coordinate.stride(axis) == 0 or coordinate.shape[axis] < 2:
-            continue
-        first, last = (coordinate.select(axis, index).nan_to_num(-1.0) for index in (0, -1))
-        if not torch.equal(first, last):
-            continue
-        if bool((coordinate.nan_to_num(-1.0) == first.unsqueeze(axis)).all()):
-            one = coordinate.narrow(axis, 0, 1)
-            coordinate = one.clone().expand(coordinate.shape)
-    return coordinate
+    return None if places is None else places.each(narrowed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,14 @@ from vizattn.attention import (
     PlaceAffinity,
     Rows,
 )
+from vizattn.foreign.entries import entries_of, flat_entries, regular_places, several_places
 from vizattn.foreign.events import Attended, Event, Gated, Missed, Sampled
 from vizattn.foreign.folded import FoldedAffinity, PlacelessQueries
 from vizattn.foreign.folding import fold
 from vizattn.foreign.gates import captured_gate, gate_of
-from vizattn.foreign.grids import Laid, laid, suggested
+from vizattn.foreign.grids import PLACELESS, Laid, laid, suggested
 from vizattn.foreign.places import Follower, Places
-from vizattn.foreign.scores import Scores, Stage
+from vizattn.foreign.scores import Scores
 from vizattn.foreign.tokens import token_names
 from vizattn.geometry import Framing, Grid
 from vizattn.intake.remarks import Note
@@ -119,7 +120,11 @@ class Adaptor:
         claim = _row_claim(event)
         worst = event.told.deviation(claim)
         query, key = event.query, 1 - event.query
-        asked, heard = self._places(event, query, site), self._places(event, key, site)
+        asked, heard = self._alike(event, *(self._known(event, s, site) for s in (query, key)))
+        asked, heard = (
+            each if each is not None else self._guessed(event, side)
+            for each, side in ((asked, query), (heard, key))
+        )
         if heard is None and asked is None:
             found = self._channels(event, site, claim, worst)
             if found is None:
@@ -140,22 +145,47 @@ class Adaptor:
         )
         return captured, self._evidence(event, heard, laid_key, made_of)
 
-    def _places(self, event: Attended, side: int, site: str) -> Places | None:
+    def _known(self, event: Attended, side: int, site: str) -> Places | None:
         """Return the places of one side's tokens, (entry, token), or None where it has none."""
         stage = event.weights.stage
         count = stage.shape[stage.axes[side]]
         by_hand = self._set_by_hand(count, site)
         if by_hand is not None:
-            return _entries(by_hand, stage)
+            return entries_of(by_hand, stage)
         found = self._traced(event, side)
-        if found is not None and bool(found.y.isfinite().any()) and _several(found):
-            return found
-        if found is None and event.sides[side] is not None:
-            guess = suggested(count, self._framing.input)
-            if guess is not None and count > 8 and not self._inner(event, side):
-                places = _regular(guess.rows, guess.columns, guess.extra)
-                return _entries(places, stage)
-        return None
+        return found if found is not None and several_places(found) else None
+
+    def _unfollowed(self, event: Attended, side: int) -> bool:
+        """Return whether a side's tokens come of the picture in a way that is not known."""
+        known = event.sides[side]
+        if known is None or not known.node.active or self._inner(event, side):
+            return False
+        return self._follower.places(known.node) is None
+
+    def _alike(
+        self, event: Attended, asked: Places | None, heard: Places | None
+    ) -> tuple[Places | None, Places | None]:
+        """Return the places of both sides; tokens that stay as many are taken to stay in place."""
+        stage = event.weights.stage
+        if (asked is None) == (heard is None) or len({stage.shape[a] for a in stage.axes}) > 1:
+            return asked, heard
+        unknown = event.query if asked is None else 1 - event.query
+        known = heard if asked is None else asked
+        if known is None or not self._unfollowed(event, unknown):
+            return asked, heard
+        rows, columns = known.origin
+        known = replace(known, origin=(-abs(rows), -abs(columns)))
+        return known, known
+
+    def _guessed(self, event: Attended, side: int) -> Places | None:
+        """Return the places that the number of tokens suggests, where they were not followed."""
+        stage = event.weights.stage
+        count = stage.shape[stage.axes[side]]
+        guess = suggested(count, self._framing.input)
+        if guess is None or count <= 8 or not self._unfollowed(event, side):
+            return None
+        places = regular_places(guess.rows, guess.columns, guess.extra)
+        return entries_of(places, stage)
 
     def _inner(self, event: Attended, side: int) -> bool:
         """Return whether what varies inside a factor is the picture: its tokens are channels."""
@@ -169,7 +199,7 @@ class Adaptor:
         chosen = grid.get(site) if isinstance(grid, Mapping) else grid
         if chosen is None or not 0 <= count - chosen[0] * chosen[1] <= 33:
             return None
-        return _regular(chosen[0], chosen[1], count - chosen[0] * chosen[1])
+        return regular_places(chosen[0], chosen[1], count - chosen[0] * chosen[1])
 
     def _traced(self, event: Attended, side: int) -> Places | None:
         known = event.sides[side]
@@ -189,7 +219,7 @@ class Adaptor:
             if known.axis != (-2, -1)[side]:
                 found = found.each(lambda each: each.transpose(-2, -1))
             found = found.each(lambda each: scores.moved(each.expand(shape), side))
-            return found.each(lambda each: _flat(each, stage.axes[side]))
+            return found.each(lambda each: flat_entries(each, stage.axes[side]))
         if known.axis == -1:
             found = found.each(lambda each: each.transpose(-2, -1))
         found = found.each(lambda each: each.squeeze(-1))
@@ -219,7 +249,7 @@ class Adaptor:
             raise Placeless("uneven_heads")
         entries = torch.tensor(members)
         first = entries[:, 0]
-        without = [int((each.cells[first[0]] < 0).sum()) for each in (queries, keys)]
+        without = [int((each.cells[first[0]] == PLACELESS).sum()) for each in (queries, keys)]
         extra = without[0] if len(members) == 1 and without[0] == without[1] else 0
         rows = fold(event, entries, queries, keys, extra)
         return rows, queries, keys, extra
@@ -238,7 +268,7 @@ class Adaptor:
         """Return of each token without a place the parameters that it comes from."""
         if asked is None or queries is None or not extra:
             return []
-        which = asked.x[0][queries.cells[0] < 0]
+        which = asked.x[0][queries.cells[0] == PLACELESS]
         constants = self._follower.constants
         return [constants[-int(each) - 1] if each < 0 else () for each in which]
 
@@ -350,31 +380,6 @@ def _one_cell(framing: Framing) -> Grid:
 
 def _spread(size: tuple[int, int], input_size: tuple[int, int]) -> Grid:
     return Grid(size[0], size[1], (input_size[0] / size[1], input_size[1] / size[0]))
-
-
-def _several(places: Places) -> bool:
-    """Return whether tokens have more than one place."""
-    known = places.y.isfinite() & places.x.isfinite()
-    return any(bool((each[known] != each[known][0]).any()) for each in (places.y, places.x))
-
-
-def _regular(rows: int, columns: int, extra: int) -> Places:
-    """Return the places of a regular grid, row by row, after tokens without a place."""
-    y = ((torch.arange(rows) + 0.5) / rows)[:, None].expand(rows, columns).flatten()
-    x = ((torch.arange(columns) + 0.5) / columns)[None].expand(rows, columns).flatten()
-    none = torch.full((extra,), float("nan"))
-    return Places(torch.cat([none, y]), torch.cat([none, x]), (-rows, -columns))
-
-
-def _entries(places: Places, stage: Stage) -> Places:
-    """Return the same places for every entry: each head, and each window, of one side's tokens."""
-    lead = math.prod(size for axis, size in enumerate(stage.shape) if axis not in stage.axes)
-    return places.each(lambda each: each.expand(lead, len(places.y)))
-
-
-def _flat(coordinate: Tensor, axis: int) -> Tensor:
-    """Return (entry, token) from a tensor with one axis of tokens and one of length 1."""
-    return coordinate.movedim(axis, -1).flatten(0, -2)
 
 
 def _channel_maps(values: Tensor, count: int, where: Laid | None) -> np.ndarray | None:
