@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -278,6 +279,16 @@ def test_channel_bars_are_sorted_and_reached_by_keys(visit: Open) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate(f"{HERE}.state.channel") == order[-1]
     assert f"channel {order[-1]}" in page.locator(".va-bar-label").inner_text()
+    frame = page.evaluate(
+        f"(({{ values, scale }}) => ({{ scale, values: [...values] }}))"
+        f"({HERE}.site.frame({HERE}.state))"
+    )
+    size = ROWS * COLUMNS
+    encoded = base64.b64decode(payload["sites"][1]["activation"]["values"])
+    sent = np.frombuffer(encoded, dtype="<f4")[order[-1] * size :][:size]
+    assert np.array_equal(np.float32(frame["values"]), sent), "what takes away is shown too"
+    reach = float(np.abs(sent).max())
+    assert frame["scale"] == {"low": -reach, "high": reach, "signed": True}
 
 
 def test_a_channel_affinity_shows_the_row_of_the_chosen_channel(visit: Open) -> None:

@@ -83,7 +83,8 @@ def test_all_networks_look_at_all_pictures_at_the_pointer(photos: list[Path]) ->
             assert chosen.at == (30.0, 40.0)
             captured = each.site(chosen.site)
             if isinstance(captured, ChannelGate):
-                let_through = captured.values[:, None, None] * captured.activation.values
+                responses = np.abs(captured.activation.values)
+                let_through = captured.values[:, None, None] * responses
                 assert resolve(each, chosen).channel == let_through.max(axis=(1, 2)).argmax()
 
 

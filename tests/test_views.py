@@ -232,11 +232,13 @@ def test_a_chosen_channel_shows_what_it_responds_to() -> None:
     gate = seen.sites[2]
     heat, bars = view(seen, Selection(gate.site, channel=7))
     raw = gate.activation.values[7]
-    assert np.array_equal(heat.values, np.maximum(raw, 0))
+    assert np.array_equal(heat.values, raw)
+    assert raw.min() < 0, "at the end of a residual branch"
+    assert (heat.signed, heat.low, heat.high) == (True, -np.abs(raw).max(), np.abs(raw).max())
     assert bars.chosen == 7
     assert number(raw.min()) in heat.scale_label.text("en")
     fixed, _ = view(seen, Selection(gate.site, channel=7), Scale.FIXED)
-    assert fixed.high == gate.activation.values.max() >= heat.high
+    assert fixed.high == np.abs(gate.activation.values).max() >= heat.high
 
 
 @pytest.mark.parametrize("channel", (-1, 10_000))
@@ -258,7 +260,9 @@ def test_channel_affinities_are_activation_bars_and_matrix() -> None:
     assert bars.high == dense[5].max()
     assert matrix.high == dense.max()
     assert matrix.chosen == bars.chosen == 5
-    assert np.array_equal(heat.values, np.maximum(site.activation.values[5], 0))
+    assert np.array_equal(heat.values, site.activation.values[5])
+    assert site.activation.values.min() == 0 == heat.low, "behind a ReLU nothing is below 0"
+    assert not heat.signed
     _, bars, matrix = view(seen, Selection("context.channel", channel=5), Scale.FIXED)
     assert (bars.high, matrix.high) == (1, 1)
 

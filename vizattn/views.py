@@ -285,14 +285,18 @@ def _(
 
 
 def _activation_heat(activation: Activation, channel: int, scale: Scale) -> Heat:
-    """Return what a channel responds to: the part above 0, which is what a gate passes on."""
-    raw = activation.values[channel]
-    values = np.maximum(raw, 0)
+    """Return what a channel responds to.
+
+    At the end of a residual branch most of it may be below 0: that takes away from what passes by.
+    """
+    values = activation.values[channel]
+    signed = bool((activation.values < 0).any())
     said: dict[str, object] = {"channel": channel}
-    said |= {"low": number(float(raw.min())), "high": number(float(raw.max()))}
-    high, label = values.max(), Label("canvas.bar.activation", said)
+    said |= {"low": number(float(values.min())), "high": number(float(values.max()))}
+    high, label = end(np.abs(values).max()), Label("canvas.bar.activation", said)
     if scale is Scale.FIXED:
-        high = np.maximum(activation.values.max(), 0)
+        high = end(np.abs(activation.values).max())
         label = Label("canvas.bar.activation_fixed", {**said, "bound": number(high)})
     title = Label("figure.activation", {"channel": channel})
-    return Heat(values, activation.grid, 0.0, end(high), False, None, title, label)
+    low = -high if signed else 0.0
+    return Heat(values, activation.grid, low, high, signed, None, title, label)

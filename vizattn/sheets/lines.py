@@ -82,8 +82,8 @@ def lines(
 def _selection(captured: Captured, at: Point) -> Selection:
     channel = None
     if isinstance(captured, ChannelGate):
-        # The most open gate is often that of a channel in which there is nothing to let through.
-        responses = captured.activation.values.max(axis=(1, 2))
+        # The most open gate is often that of a channel in which there is little to let through.
+        responses = np.abs(captured.activation.values).max(axis=(1, 2))
         channel = int((captured.values * responses).argmax())
     return Selection(captured.site, at=at, channel=channel)
 

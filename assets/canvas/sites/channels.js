@@ -7,7 +7,7 @@ import { cellAt, cellBox, cells, rowColumn, toModel } from "../grids.js";
 import { describeRow, extent, largest, sortedIndices, topIndices } from "../statistics.js";
 import { channelRowSentence, gateSentence } from "../words.js";
 
-/** What both kinds share: one channel of the activation, rectified, over the picture. */
+/** What both kinds share: one channel of the activation over the picture. */
 class ChannelSite {
   constructor(site, scene) {
     this.site = site;
@@ -15,31 +15,33 @@ class ChannelSite {
     this.heads = 1;
     this.activation = site.activation ? decodeFloats(site.activation.values) : null;
     this.pointerGrid = site.activation?.grid ?? null;
+    // At the end of a residual branch what is below 0 takes away from what passes by.
+    this.takesAway = Boolean(this.activation) && extent(this.activation)[0] < 0;
   }
 
-  /** Activation of a channel: {values >= 0, range before rectification}. */
+  /** Activation of a channel. */
   channelMap(channel) {
     const count = cells(this.pointerGrid);
-    const raw = this.activation.subarray(channel * count, (channel + 1) * count);
-    return { values: raw.map((value) => Math.max(value, 0)), range: extent(raw) };
+    return this.activation.subarray(channel * count, (channel + 1) * count);
   }
 
   frame(state) {
     if (!this.activation) return null;
-    const { values } = this.channelMap(this.shown(state));
+    const values = this.channelMap(this.shown(state));
     const high = state.scale === "fixed" ? this.loudest() : largest(values);
-    return { values, grid: this.pointerGrid, scale: makeScale(0, high), query: null };
+    const scale = this.takesAway ? signedScale(high) : makeScale(0, high);
+    return { values, grid: this.pointerGrid, scale, query: null };
   }
 
-  /** The largest activation of all channels, so that channels can be compared. */
+  /** The largest magnitude of all channels, so that channels can be compared. */
   loudest() {
-    this.bound ??= Math.max(extent(this.activation)[1], 0);
+    this.bound ??= largest(this.activation);
     return this.bound;
   }
 
   legend(state, say) {
     const channel = this.shown(state);
-    const [low, high] = this.channelMap(channel).range;
+    const [low, high] = extent(this.channelMap(channel));
     const words = { channel, low: number(low), high: number(high) };
     const label = state.scale === "fixed"
       ? say("bar.activation_fixed", { ...words, bound: number(this.loudest()) })
@@ -50,7 +52,7 @@ class ChannelSite {
   pointed(state) {
     if (!state.pointer || !this.activation) return null;
     const index = cellAt(this.pointerGrid, toModel(this.scene.framing, state.pointer));
-    const { values } = this.channelMap(this.shown(state));
+    const values = this.channelMap(this.shown(state));
     return { value: values[index], cell: rowColumn(this.pointerGrid, index), times: null,
       boxes: [cellBox(this.scene.framing, this.pointerGrid, index)], reads: "readout.activation" };
   }
