@@ -11,6 +11,9 @@ const MOST = 6;
 const FIRST = 4;
 const TOLD = 150;
 const LOST = 90000;
+const ENDINGS = { figure: "png", facts: "json", script: "py" };
+/** What a pane has besides its network, as the address calls it. */
+const CHOSEN = { sites: "site", tokens: "token", faces: "face" };
 
 class Compare {
   constructor(element, options_) {
@@ -18,7 +21,7 @@ class Compare {
     this.language = options_.language;
     // Read at once: other tabs write the address while this one is behind them.
     this.arrival = new URLSearchParams(window.location.search);
-    this.addressNames = ["tab", "nets"];
+    this.addressNames = ["tab", "nets", "sites", "tokens", "faces", "colours"];
     this.panes = [];
     this.turn = 0;
     this.wanted = [];
@@ -51,7 +54,11 @@ class Compare {
     this.add = h("select", { onchange: () => this.addNetwork(this.add.value) });
     this.scale = choice("scale", ["shared", "row"], (scale) => this.set({ scale }));
     this.classes = button(() => this.set({ classes: !this.state.classes }));
-    this.save = button(() => this.saveFacts());
+    this.saves = Object.keys(ENDINGS).map((what) => {
+      const one = button(() => this.save(what));
+      one.dataset.value = what;
+      return one;
+    });
     this.grid = h("div", { class: "vm-grid" });
     this.said = h("p", { class: "va-quiet", role: "status" });
     this.root = h("div", { class: "va vm" });
@@ -59,7 +66,7 @@ class Compare {
       h("div", { class: "vm-examples", role: "group" }, ...this.examples), this.own, this.file),
     h("div", { class: "vm-controls" },
       h("label", { class: "va-field" }, this.addLabel, this.add), this.scale.root, this.classes,
-      this.save), this.said, this.grid];
+      h("div", { class: "vm-saves", role: "group" }, ...this.saves)), this.said, this.grid];
   }
 
   // The address, and beginning.
@@ -76,14 +83,21 @@ class Compare {
     const own = linked ? this.arrival : new URLSearchParams();
     const example = offer.examples.find(({ id }) => id === own.get("example")) ?? offer.examples[0];
     const known = new Map(offer.networks.map((network) => [network.name, network]));
-    const named = (own.get("nets") ?? "").split(",").map((name) => known.get(name)).filter(Boolean);
+    const chosen = chosenOf(own);
+    const named = (own.get("nets") ?? "").split(",")
+      .map((name, index) => ({ network: known.get(name), wanted: chosen(index) }))
+      .filter(({ network }) => network);
     const { task } = known.get(example.network) ?? offer.networks[0];
     const usual = offer.networks.filter((network) => network.task === task).slice(0, FIRST);
     const place = own.get("at")?.split(",").map(Number);
     this.picture = { example: example.id };
     const at = place?.length === 2 && place.every(Number.isFinite) ? place : example.at;
-    this.state = { ...this.state, pin: at, asked: at };
-    for (const network of (named.length ? named : usual).slice(0, MOST)) this.addPane(network);
+    const scale = own.get("colours") === "row" ? "row" : "shared";
+    this.state = { ...this.state, pin: at, asked: at, scale };
+    for (const { network, wanted } of (named.length ? named
+      : usual.map((network) => ({ network }))).slice(0, MOST)) {
+      this.addPane(network).wanted = wanted ?? chosen(-1);
+    }
     this.refresh();
   }
 
@@ -99,6 +113,11 @@ class Compare {
     if (this.state.pin) {
       url.searchParams.set("at", this.state.pin.map((v) => Math.round(v * 10) / 10).join(","));
     }
+    for (const [name, part] of Object.entries(CHOSEN)) {
+      const parts = this.panes.map(({ wanted }) => wanted[part] ?? "");
+      if (parts.some((one) => one !== "")) url.searchParams.set(name, parts.join(","));
+    }
+    if (this.state.scale === "row") url.searchParams.set("colours", "row");
     url.search = decodeURIComponent(url.search);
     history.replaceState(history.state, "", url);
   }
@@ -147,7 +166,10 @@ class Compare {
       toggle: () => this.state.asked && this.pin(this.state.pointer ?? this.state.asked),
       unpin: () => this.set({ pin: null }),
       remove: () => this.drop(pane),
-      changed: () => this.draw(),
+      changed: () => {
+        this.draw();
+        this.tell();
+      },
     });
     pane.label(this.say, this.spoken);
     this.panes.push(pane);
@@ -198,10 +220,11 @@ class Compare {
   async receive(message) {
     const { flying } = this;
     if (!flying || message.turn !== flying.turn) return;
-    const found = message.ok ? await fetched(message.file).catch(() => null) : null;
+    const read = flying.save ? "blob" : "json";
+    const found = message.ok ? await fetched(message.file, read).catch(() => null) : null;
     if (this.flying !== flying) return;
     this.flying = null;
-    if (flying.save) this.download(message, found);
+    if (flying.save) this.download(flying.save, found);
     else this.take(flying.pane, message, found);
     this.pump();
   }
@@ -223,19 +246,22 @@ class Compare {
     this.pump();
   }
 
-  saveFacts() {
+  save(what) {
     const open = this.panes.filter((pane) => pane.payload);
     if (!open.length || this.flying) return;
     this.turn += 1;
-    this.flying = { save: true, turn: this.turn, since: performance.now() };
-    this.options.send({ kind: "save", turn: this.turn, at: this.state.pin ?? this.state.asked,
-      analyses: open.map((pane) => pane.payload.id) });
+    this.flying = { save: what, turn: this.turn, since: performance.now() };
+    this.said.textContent = this.say("saving");
+    this.options.send({ kind: "save", what, turn: this.turn, scale: this.state.scale,
+      example: this.picture.example, at: this.state.pin ?? this.state.asked,
+      panes: open.map((pane) => ({ analysis: pane.payload.id, site: pane.path,
+        token: pane.wanted.token, face: pane.wanted.face })) });
   }
 
-  download(message, found) {
-    if (!found) return;
-    const blob = new Blob([JSON.stringify(found, null, 2)], { type: "application/json" });
-    const link = h("a", { href: URL.createObjectURL(blob), download: "comparison.json" });
+  download(what, blob) {
+    this.said.textContent = blob ? "" : this.say("failed");
+    if (!blob) return;
+    const link = h("a", { href: URL.createObjectURL(blob), download: `comparison.${ENDINGS[what]}` });
     link.click();
     URL.revokeObjectURL(link.href);
   }
@@ -245,7 +271,7 @@ class Compare {
   set(part) {
     this.state = { ...this.state, ...part };
     this.draw();
-    if ("pin" in part) this.tell();
+    if ("pin" in part || "scale" in part) this.tell();
   }
 
   pin(place) {
@@ -272,7 +298,7 @@ class Compare {
     this.lead.textContent = say("lead");
     this.own.textContent = say("own");
     this.addLabel.textContent = say("add");
-    this.save.textContent = say("save");
+    for (const one of this.saves) one.textContent = say(`save_${one.dataset.value}`);
     this.classes.textContent = say("control.classes");
     this.scale.label.textContent = say("control.scale");
     for (const one of this.scale.buttons) one.textContent = say(`scale_${one.dataset.value}`);
@@ -312,10 +338,22 @@ class Compare {
   }
 }
 
-async function fetched(file) {
+/** A file of the server, read as "json" or as "blob". */
+async function fetched(file, read) {
   const answer = await fetch(file.url);
   if (!answer.ok) throw new Error(`${answer.status} for ${file.url}`);
-  return answer.json();
+  return answer[read]();
+}
+
+/** What an address chose for the panes, by their number: site, token and face. */
+function chosenOf(address) {
+  const lists = Object.entries(CHOSEN)
+    .map(([name, part]) => [part, (address.get(name) ?? "").split(",")]);
+  return (index) => {
+    const { site, token, face } = Object.fromEntries(lists
+      .map(([part, list]) => [part, list[index] || null]));
+    return { site, token: /^\d+$/.test(token ?? "") ? +token : null, face };
+  };
 }
 
 /** Mount the tab: options {texts, language, colormaps, offer, send(question), upload(file)}. */

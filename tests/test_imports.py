@@ -48,6 +48,7 @@ ORDER = (
     "vizattn.render",
     "vizattn.panels",
     "vizattn.figures",
+    "vizattn.comparing",
     "vizattn.export",
     "vizattn.cam",
     "vizattn.trials",

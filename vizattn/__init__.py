@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from vizattn.analysis import Analysis as Analysis
     from vizattn.analysis import Classification as Classification
     from vizattn.analysis import Segmentation as Segmentation
+    from vizattn.comparing import Pane as Pane
+    from vizattn.comparing import comparison as comparison
+    from vizattn.comparing import comparison_facts as comparison_facts
     from vizattn.crowd.changes import Changes as Changes
     from vizattn.crowd.counted import Counted as Counted
     from vizattn.crowd.counted import count as count
@@ -52,6 +55,7 @@ _HOMES = {
     "crowd.changes": ("Changes",),
     "crowd.counted": ("Counted", "count"),
     "registration": ("Registration",),
+    "comparing": ("Pane", "comparison", "comparison_facts"),
     "analysis": ("Analysis", "Classification", "Segmentation"),
     "export": ("overlays", "save_all", "save_arrays", "script"),
     "facts": ("summary",),

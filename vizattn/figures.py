@@ -118,6 +118,20 @@ class Line:
         return self.points * _LINE / 72
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What stands at one place of a sheet: lines, a panel where there is one, and lines."""
+
+    above: list[Line]
+    panel: Panel[Any] | None
+    below: list[Line]
+
+    @property
+    def size(self) -> float:
+        """Return the panel's height in inches."""
+        return 0.0 if self.panel is None else self.panel.size[1]
+
+
 def _subtitle(captured: Captured, selection: Selection, language: str) -> str:
     site, heads = site_label(language, captured), heads_of(captured)
     if heads == 1:
@@ -181,6 +195,35 @@ class Sheet:
         self._write(checked, top)
         return self._figure
 
+    def tiled(self, cells: list[Cell], columns: int) -> Any:
+        """Return matplotlib's figure with cells side by side, of the sheet's width each.
+
+        Panels of one line of cells begin at the same height.
+        """
+        width = self._size[0] - 2 * _MARGIN
+        lines = [cells[first : first + columns] for first in range(0, len(cells), columns)]
+        parts = [
+            (
+                max(_height(cell.above) for cell in line) + _CLOSE,
+                max(cell.size for cell in line) + _CLOSE,
+                max(_height(cell.below) for cell in line) + _SPACE,
+            )
+            for line in lines
+        ]
+        across = columns * width + (columns - 1) * _SPACE + 2 * _MARGIN
+        self._size = across, 2 * _MARGIN + sum(map(sum, parts))
+        self._figure.set_size_inches(self._size)
+        top = _MARGIN
+        for line, (above, middle, below) in zip(lines, parts, strict=True):
+            for index, cell in enumerate(line):
+                left = _MARGIN + index * (width + _SPACE)
+                self._write(cell.above, top, bold=True, left=left)
+                if cell.panel is not None:
+                    cell.panel.draw(self, left, top + above)
+                self._write(cell.below, top + above + middle, left=left)
+            top += above + middle + below
+        return self._figure
+
     def axes(self, left: float, top: float, width: float, height: float) -> Any:
         """Return new axes at a place of the page."""
         across, down = self._size
@@ -199,11 +242,13 @@ class Sheet:
         lines = self._letters.wrapped(words, points, room)
         return [Line(line, points, colour) for line in lines]
 
-    def _write(self, lines: Iterable[Line], top: float, bold: bool = False) -> float:
+    def _write(
+        self, lines: Iterable[Line], top: float, bold: bool = False, left: float = _MARGIN
+    ) -> float:
         across, down = self._size
         for index, line in enumerate(lines):
             self._figure.text(
-                _MARGIN / across,
+                left / across,
                 1 - top / down,
                 line.text,
                 va="top",

@@ -31,7 +31,9 @@ export function withSelection(state, selection, payload) {
   const next = { ...state };
   if (payload.sites.some((site) => site.path === selection.site)) next.site = selection.site;
   const { heads } = siteOf(payload, next.site) ?? {};
-  if (next.site !== state.site) next.face = null;
+  if (next.site !== state.site) Object.assign(next, { face: null, token: null });
+  if (typeof selection.face === "string") next.face = selection.face;
+  if (selection.token !== undefined) next.token = validChannel(selection.token);
   next.head = validHead(selection.head ?? next.head, heads ?? 1);
   if (selection.at !== undefined) next.pin = validPlace(selection.at, payload.picture);
   if (selection.channel !== undefined) next.channel = validChannel(selection.channel);
@@ -48,8 +50,8 @@ export function withSelection(state, selection, payload) {
 /** The part of a state that is worth keeping: the selection of the payload. */
 export function selectionOf(state) {
   return { site: state.site, head: state.head, at: state.pin?.map((value) => round(value)) ?? null,
-    channel: state.channel, colormap: state.colormap, scale: state.scale, smooth: state.smooth,
-    opacity: state.opacity };
+    channel: state.channel, token: state.token, face: state.face, colormap: state.colormap,
+    scale: state.scale, smooth: state.smooth, opacity: state.opacity };
 }
 
 /** The ways in which a site can be shown, first the usual one. */

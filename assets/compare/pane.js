@@ -9,35 +9,52 @@ import { segmentationOf } from "../canvas/prediction.js";
 import { openSite } from "../canvas/sites/index.js";
 import { inLanguage } from "../canvas/spoken.js";
 import { Stage } from "../canvas/stage.js";
-import { faceOf, firstState, siteOf } from "../canvas/state.js";
+import { faceOf, facesOf, firstState, siteOf } from "../canvas/state.js";
 import { spread } from "../canvas/statistics.js";
 
 const SIGNED_MAP = "RdBu_r";
+/** The ways of showing a site that a figure can show too. */
+const FACES = ["rows", "maps"];
 
 export class Pane {
-  /** act: what a stage asks for, and remove(), changed(). */
+  /** act: what a stage asks for, and remove(), changed(whether something else is chosen). */
   constructor(network, act) {
     this.network = network;
     this.act = act;
     this.title = h("h3");
     this.remove = button(() => act.remove());
-    this.menu = menu("site", (path) => {
-      this.path = path;
-      this.site = null;
-      act.changed();
-    });
+    this.wanted = { site: null, token: null, face: null };
+    this.menu = menu("site", (path) => this.choose({ site: path, token: null, face: null }));
+    this.token = menu("token", (token) => this.choose({ token: token === "" ? null : +token }));
+    this.face = menu("face", (face) => this.choose({ face }));
     this.stage = new Stage(act, () => {});
     this.busy = h("p", { class: "vm-busy", role: "status" });
     this.numbers = h("dl", { class: "vm-numbers" });
     this.root = h("section", { class: "vm-pane" },
-      h("header", {}, this.title, this.remove), this.stage.root, this.menu.root, this.busy,
+      h("header", {}, this.title, this.remove), this.stage.root,
+      h("div", { class: "vm-menus" }, this.menu.root, this.token.root, this.face.root), this.busy,
       this.numbers);
+  }
+
+  /** Show another part of what was seen: {site, token, face}, any of them. */
+  choose(part) {
+    this.wanted = { ...this.wanted, ...part };
+    this.site = null;
+    this.act.changed(true);
+  }
+
+  /** The site on show, or null. */
+  get path() {
+    const { sites } = this.payload ?? { sites: [] };
+    const known = sites.some((site) => site.path === this.wanted.site);
+    return known ? this.wanted.site : this.usual;
   }
 
   /** Take what the server sent for the network. */
   open(sent, language) {
     this.sent = sent;
-    this.path = null;
+    const { sites } = sent;
+    this.usual = (sites.find((site) => site.view === "rows") ?? sites[0])?.path ?? null;
     this.speak(language);
   }
 
@@ -46,7 +63,6 @@ export class Pane {
     this.payload = inLanguage(this.sent, language);
     const { framing, picture, prediction, sites } = this.payload;
     this.scene = { framing, picture, segmentation: segmentationOf(prediction, framing) };
-    this.path ??= (sites.find((site) => site.view === "rows") ?? sites[0])?.path ?? null;
     this.site = null;
     this.stage.setPicture(picture, framing);
     options(this.menu.select, sites.map((site) => [site.path, site.title]));
@@ -61,14 +77,18 @@ export class Pane {
 
   /** The shared state with what is this network's alone. */
   stateOf(shared) {
-    return { ...firstState(this.payload), ...shared, site: this.path, head: "mean", scale: "row" };
+    const { token, face } = this.wanted;
+    return { ...firstState(this.payload), ...shared, site: this.path, token, face, head: "mean",
+      scale: "row" };
   }
 
   label(say, spoken) {
     this.title.textContent = spoken(this.network.title);
     this.remove.textContent = say("remove");
     this.remove.setAttribute("aria-label", say("remove_one", { network: this.title.textContent }));
-    this.menu.label.textContent = say("control.site");
+    for (const [one, name] of [[this.menu, "site"], [this.token, "token"], [this.face, "face"]]) {
+      one.label.textContent = say(`control.${name}`);
+    }
     this.stage.frame.setAttribute("aria-label", say("stage_of", { network: this.title.textContent }));
     this.stage.empty.textContent = "";
   }
@@ -90,9 +110,12 @@ export class Pane {
     if (!this.payload) return;
     this.menu.root.hidden = this.payload.sites.length < 2;
     this.menu.select.value = this.path;
+    this.token.root.hidden = true;
+    this.face.root.hidden = true;
     if (this.path === null) return;
     const state = this.stateOf(shared);
     const site = this.opened(state);
+    this.showChoices(site, state, say);
     const own = site.frame(state);
     const frame = own && top !== null
       ? { ...own, scale: own.scale.signed ? signedScale(top) : makeScale(0, top) } : own;
@@ -104,6 +127,19 @@ export class Pane {
     this.stage.outline({ query: frame?.query, others: frame?.others, pinned: Boolean(state.pin),
       pointed: pointed && state.pointer && (state.pin || !frame?.query) ? pointed.boxes : [] });
     this.showNumbers(site, state, frame, say);
+  }
+
+  /** Whose row it is, and in which way it is shown, where there is a choice. */
+  showChoices(site, state, say) {
+    const tokens = site.extra ?? [];
+    this.token.root.hidden = tokens.length === 0;
+    options(this.token.select, [["", say("control.token_place")],
+      ...tokens.map((name, index) => [index, name])]);
+    this.token.select.value = site.token?.(state) ?? "";
+    const faces = facesOf(siteOf(this.payload, this.path)).filter((face) => FACES.includes(face));
+    this.face.root.hidden = faces.length < 2;
+    options(this.face.select, faces.map((face) => [face, say(`control.face_${face}`)]));
+    this.face.select.value = faceOf(siteOf(this.payload, this.path), state);
   }
 
   showNumbers(site, state, frame, say) {

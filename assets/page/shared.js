@@ -31,9 +31,9 @@ window.vizattn = (() => {
   function selection() {
     const state = instrument()?.state;
     if (!state) return {};
-    const { site, head, channel, colormap, scale, smooth, opacity } = state;
+    const { site, head, channel, token, face, colormap, scale, smooth, opacity } = state;
     const at = state.pin ?? state.asked ?? null;
-    return { site, head, at, channel, colormap, scale, smooth, opacity };
+    return { site, head, at, channel, token, face, colormap, scale, smooth, opacity };
   }
 
   /** Say what is being waited for, unless the answer comes before one would notice. */
@@ -97,7 +97,7 @@ window.vizattn = (() => {
   let place = {};
   const foreign = new Set();
   function address() {
-    const { site, head, at, channel, colormap } = selection();
+    const { site, head, at, channel, token, face, colormap } = selection();
     const url = new URL(window.location.href);
     const own = !place.example;
     const known = {
@@ -107,6 +107,8 @@ window.vizattn = (() => {
       head: own || !head ? null : head,
       at: own || !at ? null : at.map((value) => Math.round(value * 10) / 10).join(","),
       channel: own ? null : channel,
+      token: own ? null : token,
+      face: own ? null : face,
       colormap: colormap === "viridis" ? null : colormap,
       lang: place.language,
     };

@@ -12,6 +12,8 @@ from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, Refused, text
 
 TAB = "explore"
 """what the address calls the tab whose views are read here"""
+FACES = ("rows", "maps", "rebuilt")
+"""in which ways a site can be shown, where there are several"""
 _LONGEST = 60
 
 
@@ -37,7 +39,8 @@ class Link:
     Args:
         example: id of the picture.
         network: name of the network.
-        selection: "site", "head", "at", "channel" and how it is drawn.
+        selection: "site", "head", "at", "channel", "token" (the number of one that is no place),
+            "face" (one of ``FACES``) and how it is drawn.
     """
 
     example: str | None = None
@@ -97,6 +100,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "head": _head,
     "at": _place,
     "channel": _count,
+    "token": _count,
+    "face": _one_of(*FACES),
     "colormap": _one_of(*COLORMAPS),
 }
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from vizattn.analysis import Analysis, look
-from vizattn.facts import summary
+from vizattn.attention import PlaceAffinity
+from vizattn.comparing import MOST, Pane, comparison, comparison_facts, comparison_script
+from vizattn.geometry import Point
 from vizattn.intake import read_picture
 from vizattn.networks import Library
 from vizattn.store import Store
@@ -22,8 +25,6 @@ from vizattn.ui.uploads import uploaded
 from vizattn.ui.visits import WORKING_PIXELS
 from vizattn.views import Selection
 
-MOST = 6
-"""networks side by side"""
 _KEPT, _ALL_KEPT = MOST, 48
 Json = dict[str, Any]
 
@@ -106,16 +107,57 @@ class _Compare:
         return analysis
 
     def _save(self, session: str, question: Json) -> Json:
-        """Write the facts of everything that is compared into one file."""
-        names = question.get("analyses")
-        if not isinstance(names, list) or not 0 < len(names) <= MOST:
+        """Write a figure, the facts or a script of everything that is compared into one file."""
+        panes = self._panes(session, question)
+        shared = question.get("scale") == "shared"
+        name, write = FILES.get(str(question.get("what")), FILES["facts"])
+        found_at = panes[0].analysis.picture.name
+        if example := self.desk.examples.get(str(question.get("example"))):
+            found_at = f"assets/examples/{example.file}"
+        content = write(panes, shared, _language(question), found_at)
+        return {"file": canvas.filed(content, name)}
+
+    def _panes(self, session: str, question: Json) -> list[Pane]:
+        asked = question.get("panes")
+        if not isinstance(asked, list) or not 0 < len(asked) <= MOST:
             raise BadComparison("compare.nothing")
-        at, language = question.get("at"), _language(question)
+        at = question.get("at")
         place = None if at is None else (float(at[0]), float(at[1]))
-        found = [self.own.find(session, str(name)) for name in names]
-        facts = [summary(each, Selection(at=place), language) for each in found]
-        encoded = json.dumps(facts, ensure_ascii=False).encode()
-        return {"file": canvas.filed(encoded, "comparison.json")}
+        return [self._pane(session, each, place) for each in asked]
+
+    def _pane(self, session: str, asked: Json, at: Point | None) -> Pane:
+        """Return a look as it is shown; a token is asked for by its number."""
+        analysis = self.own.find(session, str(asked.get("analysis")))
+        site, token = asked.get("site"), asked.get("token")
+        selection = Selection(site=site, at=at)
+        if token is not None:
+            captured = analysis.site(site)
+            named = captured.extra if isinstance(captured, PlaceAffinity) else ()
+            if not 0 <= int(token) < len(named):
+                raise BadLink("token", str(token))
+            selection = replace(selection, token=named[int(token)])
+        return Pane(analysis, selection, asked.get("face") == "maps")
+
+
+def _figure(panes: list[Pane], shared: bool, language: str, found_at: str) -> bytes:
+    return comparison(panes, shared, language=language).to_png()
+
+
+def _facts(panes: list[Pane], shared: bool, language: str, found_at: str) -> bytes:
+    facts = comparison_facts(panes, shared, language)
+    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _script(panes: list[Pane], shared: bool, language: str, found_at: str) -> bytes:
+    return comparison_script(panes, found_at, shared, language).encode()
+
+
+FILES = {
+    "figure": ("comparison.png", _figure),
+    "facts": ("comparison.json", _facts),
+    "script": ("comparison.py", _script),
+}
+"""by what is asked for, the file's name and what writes it"""
 
 
 def _language(question: Json) -> str:
