@@ -6,6 +6,7 @@ import { button, choice, options, press } from "./canvas/fields.js";
 import { speaker } from "./canvas/format.js";
 import { moved } from "./canvas/grids.js";
 import { Pane } from "./compare/pane.js";
+import { Together } from "./compare/together.js";
 
 const MOST = 6;
 const FIRST = 4;
@@ -59,6 +60,7 @@ class Compare {
       one.dataset.value = what;
       return one;
     });
+    this.together = new Together(this.options.offer.together, (group) => this.openGroup(group));
     this.grid = h("div", { class: "vm-grid" });
     this.said = h("p", { class: "va-quiet", role: "status" });
     this.root = h("div", { class: "va vm" });
@@ -66,7 +68,8 @@ class Compare {
       h("div", { class: "vm-examples", role: "group" }, ...this.examples), this.own, this.file),
     h("div", { class: "vm-controls" },
       h("label", { class: "va-field" }, this.addLabel, this.add), this.scale.root, this.classes,
-      h("div", { class: "vm-saves", role: "group" }, ...this.saves)), this.said, this.grid];
+      h("div", { class: "vm-saves", role: "group" }, ...this.saves)), this.together.root, this.said,
+    this.grid];
   }
 
   // The address, and beginning.
@@ -154,6 +157,16 @@ class Compare {
     const pane = this.addPane(network);
     this.ask(pane);
     this.fill();
+  }
+
+  /** Show the networks of a group in the place of what is on show. */
+  openGroup({ networks, site }) {
+    this.panes = [];
+    for (const name of networks) {
+      const network = this.options.offer.networks.find((one) => one.name === name);
+      this.addPane(network).wanted = { site, token: null, face: null };
+    }
+    this.refresh();
   }
 
   addPane(network) {
@@ -306,7 +319,9 @@ class Compare {
       this.examples[index].setAttribute("aria-label", spoken(example.title));
       this.examples[index].title = spoken(example.title);
     });
-    const used = new Set(this.panes.map(({ network }) => network.name));
+    const names = this.panes.map(({ network }) => network.name);
+    this.together.speak(spoken, names);
+    const used = new Set(names);
     options(this.add, [["", say("choose", { count: MOST })],
       ...this.options.offer.networks.filter(({ name }) => !used.has(name))
         .map(({ name, title, metric }) => [

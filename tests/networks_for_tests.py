@@ -32,16 +32,21 @@ SHARPER = 3.0
 
 
 def small_network(
-    task: str, mechanism: str | None, seed: int = 0, name: str | None = None
+    task: str,
+    mechanism: str | None,
+    seed: int = 0,
+    name: str | None = None,
+    form: str | None = None,
 ) -> Network:
     """Return an untrained network of a task whose zero-initialised blocks have been woken."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = weights.build(task, mechanism)
+        module = weights.build(task, mechanism, form=form)
         _wake(module, *_noise(task))
-    name = name or f"{task}-{mechanism or 'plain'}"
+    name = name or "-".join(filter(None, (task, mechanism or "plain", form)))
     digest = hashlib.sha256(f"{name} {seed}".encode()).hexdigest()
-    return Network(name, module.eval(), _card(name, task, mechanism, digest), torch.device("cpu"))
+    card = _card(name, task, mechanism, digest, form)
+    return Network(name, module.eval(), card, torch.device("cpu"))
 
 
 def write_network(network: Network, folder: Path) -> None:
@@ -119,12 +124,13 @@ def _balance(gate: ModalityGate, given: tuple[torch.Tensor, ...]) -> None:
         trust.bias.fill_(-logits.mean() / logits.std())
 
 
-def _card(name: str, task: str, mechanism: str | None, digest: str) -> Card:
+def _card(name: str, task: str, mechanism: str | None, digest: str, form: str | None) -> Card:
     metric = {"split": "val", "accuracy": 0.1, "miou": 0.1, "mae": 9.0, "count": 10}
     facts = {
         "name": name,
         "task": task,
         "mechanism": mechanism,
+        "form": form,
         "shares": None,
         "sha256": digest,
         "metric": metric,

@@ -103,8 +103,10 @@ def test_everything_that_is_declared_has_a_name(language: str) -> None:
         for form in of_host
     }
     assert "cbam.space_first" in forms
+    studied = {slug for slug, mechanism in mechanisms().items() if mechanism.forms}
     named = forms | mechanisms().keys()
     wanted = {f"mechanisms.{what}.{slug}" for slug in named for what in ("name", "line")}
+    wanted |= {f"mechanisms.forms.{slug}" for slug in studied}
     wanted |= {
         f"mechanisms.family.{re.sub('[^a-z]+', '_', mechanism.family.lower())}"
         for mechanism in mechanisms().values()

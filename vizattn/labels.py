@@ -74,15 +74,31 @@ def goal_label(language: str, goal: Goal) -> str:
 def network_label(language: str, card: Card) -> NetworkLabel:
     """Return how a network is offered."""
     family = mechanisms()[card.mechanism].family if card.mechanism else PLAIN
-    measured = text(language, "mechanisms.metric.count", count=card.metric["count"])
+    measured = [text(language, "mechanisms.metric.count", count=card.metric["count"])]
+    measured += filter(None, [seeds_label(language, card)])
     return NetworkLabel(
         card.name,
         mechanism_label(language, card),
         text(language, f"mechanisms.family.{re.sub(r'[^a-z]+', '_', family.lower())}"),
         text(language, f"mechanisms.line.{_named(card)}"),
         metric_label(language, card.metric),
-        measured,
+        text(language, "mechanisms.seeds.join").join(measured),
     )
+
+
+def forms_label(language: str, mechanism: str) -> str:
+    """Return what the question is called that the trained forms of a mechanism answer."""
+    return text(language, f"mechanisms.forms.{mechanism}")
+
+
+def seeds_label(language: str, card: Card) -> str | None:
+    """Return how good a network's recipe is over several seeds, where that was measured."""
+    seeds = card.facts.get("seeds")
+    if seeds is None:
+        return None
+    said = {"mean": f"{seeds['mean']:.1%}", "deviation": f"{100 * seeds['deviation']:.1f}"}
+    name = mechanism_label(language, card)
+    return text(language, "mechanisms.seeds", name=name, count=len(seeds["seeds"]), **said)
 
 
 def metric_label(language: str, metric: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from models.weights import Card
 from vizattn.labels import mechanism_label, metric_label
 from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES
 from vizattn.ui import canvas
+from vizattn.ui.compare.together import together
 from vizattn.ui.encoding import spoken
 from vizattn.ui.parts import thumbnail
 from vizattn.ui.visits import Desk
@@ -76,6 +77,7 @@ def offer_of(desk: Desk) -> Json:
             for each in desk.examples.values()
         ],
         "networks": [_network(name, card) for name, card in desk.networks().items()],
+        "together": together(desk.networks(), desk.examples),
     }
 
 
