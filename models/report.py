@@ -1,4 +1,4 @@
-"""Write the tables of README from the cards: ``python -m models.report [README.md]``."""
+"""Write README's tables from cards and measurements: ``python -m models.report [README.md]``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models import survey
+from models import measured, survey
 from models.weights import Card, cards, weights_folder
 
 Errors = dict[str, Any]
@@ -116,7 +116,23 @@ def every_mechanism() -> str:
     return survey.table(survey.verified(), page=f"docs/{survey.PAGE}")
 
 
-BLOCKS = {"networks": networks, "counters": counters, "mechanisms": every_mechanism}
+def costs() -> str:
+    """Return how the cost of mechanisms grows with the number of places."""
+    return measured.section(measured.COSTS)
+
+
+def dependence() -> str:
+    """Return how much rows depend on the place that asks."""
+    return measured.section(measured.DEPENDENCE)
+
+
+BLOCKS = {
+    "networks": networks,
+    "counters": counters,
+    "mechanisms": every_mechanism,
+    "costs": costs,
+    "dependence": dependence,
+}
 """what is written between the marks of each name"""
 
 

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.affinities.shared import SharedRowAffinity
 from models.affinity import DenseAffinity, Factors, Normaliser, PairwiseAffinity, ProductAffinity
@@ -18,6 +20,7 @@ from tests.networks_for_tests import scene, small_network, write_network
 from vizattn.__main__ import main
 from vizattn.analysis import Analysis, look
 from vizattn.attention import PlaceAffinity, Rows
+from vizattn.benchmarks import dependence_report
 from vizattn.dependence import dependence, dependences, variances
 from vizattn.geometry import Grid
 
@@ -70,6 +73,13 @@ def test_extremes_are_known() -> None:
     assert apart.pairwise is None
     opposite = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])[None, None]
     assert dependence(place(DenseAffinity(opposite))).distance == pytest.approx(2)
+
+
+def test_the_reach_is_the_share_of_weights_that_are_not_0() -> None:
+    window = torch.eye(8) + torch.eye(8).roll(1, 0)
+    found = dependence(place(DenseAffinity(window[None, None])))
+    assert found.reach == pytest.approx(2 / 8)
+    assert dependence(place(SharedRowAffinity(torch.randn(1, 2, 9), 9))).reach == 1
 
 
 def test_tokens_that_are_no_places_do_not_ask() -> None:
@@ -171,6 +181,82 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert said.out == ""
     assert says in said.err
     assert "Traceback" not in said.err
+
+
+def test_by_default_every_network_with_rows_is_measured(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dependence", str(folder / "0.png"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {fact["network"] for fact in found} == {"segment-nonlocal", "segment-danet"}
+    for fact in found:
+        assert fact["mechanism"] == fact["network"].partition("-")[2]
+        assert fact["reach"] == 1
+        assert fact["distance"]["mean"] == pytest.approx(
+            np.mean([head["distance"] for head in fact["heads"]])
+        )
+
+
+def test_some_pictures_of_a_split(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images").mkdir()
+    for seed in range(4):
+        Image.open(folder / "0.png").save(tmp_path / "images" / f"{seed}.jpg")
+    rows = [("train", 0), ("test", 1), ("test", 2), ("test", 3)]
+    lines = "\n".join(f"{split},{name}" for split, name in rows)
+    (tmp_path / "index.csv").write_text(f"split,name\n{lines}\n")
+    command = ["dependence", str(tmp_path), "--model", "segment-danet", "--json"]
+    assert main([*command, "--split", "test", "--count", "2"]) == 0
+    (fact,) = json.loads(capsys.readouterr().out)
+    assert fact["pictures"] == 2
+    assert main([*command, "--split", "night"]) == 2
+    assert 'no pack of pictures with a split "night"' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--count", "0"])
+
+
+def site(network: str, mean: float, reach: float, *shares: float | None) -> dict[str, Any]:
+    share = None if shares[0] is None else {"mean": float(np.mean(shares)), "deviation": 0.0}
+    return {
+        "network": network,
+        "mechanism": network,
+        "site": "context",
+        "pictures": 3,
+        "reach": reach,
+        "distance": {"mean": mean, "deviation": 0.0, "least": mean, "most": mean},
+        "pairwise_share": share,
+        "heads": [{"distance": mean, "pairwise_share": one} for one in shares],
+    }
+
+
+def test_the_report_says_who_has_rows_of_their_own(tmp_path: Path) -> None:
+    found = [
+        site("own", 0.6, 1, 0.9),
+        site("same", 0.05, 1, 0.1),
+        site("shared", 0.0, 1, 0.0),
+        site("window", 0.99, 0.04, None),
+        site("parts", 0.2, 1, 1.0, 0.0),
+    ]
+    pictures = {"folder": "pack", "split": "test", "all": 9}
+    paths = dependence_report.write(found, pictures, tmp_path / "docs")
+    assert paths[2].read_bytes().startswith(b"\x89PNG")
+    report = json.loads(paths[0].read_text())
+    shared, same, own, less, more, near = report["findings"]["en"]
+    assert shared == "One row for all places, as they were built: `shared` (context)."
+    assert same.endswith(": `same` (context) 0.05.")
+    assert own.endswith(": `own` (context) 0.60.")
+    assert less.endswith(": `shared` (context) 0%, `same` (context) 10%.")
+    assert more.endswith(": `parts` (context) 50%, `own` (context) 90%.")
+    assert near.startswith("Rows of `window` (context) 0.99 reach less than half")
+    page = paths[1].read_text(encoding="utf-8")
+    assert "--split test --count 3 --out docs" in page
+    table = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    assert len({len(cells) for cells in table}) == 1
+    assert [cells[0].strip("|` ") for cells in table[2:]] == [
+        *("shared", "same", "parts", "", "", "own", "window")
+    ]
+    assert [cells[-1] for cells in table if cells[1].startswith("head")] == ["100% |", "0% |"]
 
 
 def test_an_empty_folder_has_nothing_to_measure(

@@ -35,11 +35,14 @@ class Dependence:
             all listen to the same, 1 where rows have nothing in common.
         pairwise: of each head, the pairwise part's share of the logits' variance, 0..1; None
             where rows are no softmax of products.
+        reach: mean share of the keys that a row gives any weight, 0..1. Rows of windows, crosses
+            or sampled points reach few, and then differ by where they lie alone.
     """
 
     site: str
     distances: Float[np.ndarray, " head"]
     pairwise: Float[np.ndarray, " head"] | None
+    reach: float
 
     @property
     def distance(self) -> float:
@@ -59,29 +62,34 @@ def dependences(analysis: Analysis) -> tuple[Dependence, ...]:
 
 def dependence(captured: PlaceAffinity) -> Dependence:
     """Return how much the rows of one attention depend on who asks; memory O(keys)."""
-    return Dependence(captured.site, _distances(captured), _pairwise(captured))
+    distances, reach = _distances(captured)
+    return Dependence(captured.site, distances, _pairwise(captured), reach)
 
 
-def _distances(captured: PlaceAffinity) -> Float[np.ndarray, " head"]:
-    """Return the mean of 1 - cos over pairs: the sum of all unit rows has every pair in its square.
+def _distances(captured: PlaceAffinity) -> tuple[Float[np.ndarray, " head"], float]:
+    """Return the mean of 1 - cos over pairs, and the share of weights that are not 0.
 
-    |sum_i u_i|^2 is the sum of u_i . u_j over all i and j, of which those with i = j are 1 each.
+    The sum of all unit rows has every pair in its square: |sum_i u_i|^2 is the sum
+    of u_i . u_j over all i and j, of which those with i = j are 1 each.
     """
     rows, first = captured.rows, len(captured.extra)
     total = np.zeros((rows.heads, rows.keys))
     own = np.zeros(rows.heads)
+    heard = 0
     for start in range(first, rows.queries, _AT_ONCE):
         some = rows.some(range(start, min(start + _AT_ONCE, rows.queries))).astype(np.float64)
+        heard += int(np.count_nonzero(some))
         lengths = np.linalg.norm(some, axis=-1, keepdims=True)
         units = np.divide(some, lengths, out=np.zeros_like(some), where=lengths > 0)
         total += units.sum(axis=1)
         own += (units**2).sum(axis=(1, 2))
     count = rows.queries - first
+    reach = heard / max(1, count * rows.heads * rows.keys)
     if count < 2:
-        return np.zeros(rows.heads)
+        return np.zeros(rows.heads), reach
     cosines = ((total**2).sum(axis=-1) - own) / (count * (count - 1))
     # Rounding may leave a little less than nothing.
-    return np.maximum(0.0, 1 - cosines)
+    return np.maximum(0.0, 1 - cosines), reach
 
 
 def _pairwise(captured: PlaceAffinity) -> Float[np.ndarray, " head"] | None:

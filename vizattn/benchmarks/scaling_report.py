@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from models import measured
 from vizattn.benchmarks.machine import machine
 from vizattn.benchmarks.scaling import FITTED, PLAIN, WIDTH, Scaling
-from vizattn.tables import markdown_table
 from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, text
 
 HEADS = ("mechanism", "stated", "multiply-adds", "time", "memory", "largest map")
-NUMBERS, TABLE, PLOT = "scaling.json", "scaling.md", "scaling.png"
+NUMBERS, TABLE, PLOT = measured.COSTS, "scaling.md", "scaling.png"
 _SURPRISING = 0.25
 """how far a fitted exponent of multiply-adds is from the stated one before it is said"""
 _DEAR = "nonlocal"
@@ -101,41 +101,44 @@ def _name(each: Scaling, language: str) -> str:
     return text(language, key)
 
 
-def page(found: Sequence[Scaling]) -> str:
-    """Return the report as Markdown."""
-    places = [each.places for each in found[0].points]
-    where = ", ".join(f"{name} {value}" for name, value in machine().items())
-    sizes = ", ".join(f"{round(n**0.5)} x {round(n**0.5)}" for n in places)
-    said = "\n".join(f"- {sentence}" for sentence in findings(found))
-    return (
-        "# How the cost grows with the number of places\n\n"
-        "Written by `python -m vizattn bench --scaling --out docs`. One block each, as it stands "
-        f"in a host, on maps of {sizes} places; exponents are fitted to the three largest. Time "
-        "is processor time; memory is the most that was allocated at once beyond input and "
-        "weights; multiply-adds are those of convolutions and matrix products.\n\n"
-        f"{markdown_table(HEADS, lines(found))}\n\n![Multiply-adds and time over the number of "
-        f"places, both axes logarithmic]({PLOT})\n\n{said}\n\nMeasured on: {where}.\n"
-    )
-
-
 def facts(found: Sequence[Scaling]) -> dict[str, Any]:
-    """Return everything that was measured and what it says, ready for JSON."""
+    """Return what was measured and what it says, ready for JSON and ``measured.body``."""
     return {
+        "title": "What it costs",
+        "lead": _lead(found),
+        "findings": {language: findings(found, language) for language in LANGUAGES},
+        "plot": {
+            "file": PLOT,
+            "shows": "Multiply-adds and time over the number of places, both axes logarithmic",
+        },
+        "table": {"heads": HEADS, "lines": lines(found)},
         "machine": machine(),
         "width": WIDTH,
         "fitted_to": FITTED,
-        "findings": {language: findings(found, language) for language in LANGUAGES},
         "mechanisms": [each.facts() for each in found],
     }
+
+
+def _lead(found: Sequence[Scaling]) -> str:
+    sides = ", ".join(f"{round(point.places**0.5)}²" for point in found[0].points)
+    return (
+        f"One untrained block each, as it stands in a host, on maps of {sides} places and {WIDTH} "
+        f"channels, beside what its paper states: written by `python -m vizattn bench --scaling "
+        f"--out docs`. Powers of N are fitted to the {FITTED} largest maps. Time is processor "
+        "time; memory is the most that was allocated at once beyond input and weights; "
+        "multiply-adds are those of convolutions and matrix products. The page has the same "
+        'numbers, to be pointed at and sorted, in its tab "Cost".'
+    )
 
 
 def write(found: Sequence[Scaling], folder: Path) -> list[Path]:
     """Write numbers, page and plot into a folder and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in (NUMBERS, TABLE, PLOT)]
-    encoded = json.dumps(facts(found), indent=1, ensure_ascii=False)
+    report = facts(found)
+    encoded = json.dumps(report, indent=1, ensure_ascii=False)
     paths[0].write_text(encoded + "\n", encoding="utf-8")
-    paths[1].write_text(page(found), encoding="utf-8")
+    paths[1].write_text(f"# {report['title']}\n\n{measured.body(report)}\n", encoding="utf-8")
     plot(found, paths[2])
     return paths
 

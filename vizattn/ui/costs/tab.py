@@ -12,17 +12,19 @@ from typing import Any
 
 import gradio as gr
 
+from models import measured
 from vizattn.networks import Library
 from vizattn.texts import LANGUAGES, text
 from vizattn.ui import canvas
 from vizattn.ui.encoding import spoken
 from vizattn.ui.frame import Frame
 
-NUMBERS = Path(__file__).resolve().parents[3] / "docs" / "scaling.json"
+NUMBERS = measured.DOCS / measured.COSTS
 """what ``python -m vizattn bench --scaling --out docs`` writes"""
 ENTRY = "costs.js"
 MOUNT = "vk-mount"
 _PLAIN = "plain"
+_SHOWN = ("findings", "machine", "width", "fitted_to")
 Json = dict[str, Any]
 
 _LOAD = """
@@ -55,7 +57,7 @@ def offered(library: Library) -> bool:
     if not NUMBERS.is_file():
         return False
     here = {card.mechanism for card in library.cards().values()}
-    return len(here & {each["slug"] for each in measured(NUMBERS)["mechanisms"]}) > 1
+    return len(here & {each["slug"] for each in shown(NUMBERS)["mechanisms"]}) > 1
 
 
 def build(frame: Frame) -> None:
@@ -70,15 +72,15 @@ def build(frame: Frame) -> None:
 
 
 @cache
-def measured(path: Path) -> Json:
-    """Return what was measured, with the mechanisms' names in every language.
+def shown(path: Path) -> Json:
+    """Return what the tab shows of a report, with the mechanisms' names in every language.
 
     Raises:
         OSError: if the file cannot be read.
     """
     facts: Json = json.loads(path.read_text(encoding="utf-8"))
     mechanisms = [each | {"name": _name(each["slug"])} for each in facts["mechanisms"]]
-    return facts | {"mechanisms": mechanisms}
+    return {name: facts[name] for name in _SHOWN} | {"mechanisms": mechanisms}
 
 
 def _name(slug: str) -> dict[str, str]:
@@ -93,7 +95,7 @@ def _script() -> str:
         "bundle": canvas.bundle(ENTRY),
         "texts": json.dumps(texts, ensure_ascii=False),
         "styles": json.dumps([[name, _read(file)] for name, file in styles]),
-        "measured": json.dumps(measured(NUMBERS), ensure_ascii=False),
+        "measured": json.dumps(shown(NUMBERS), ensure_ascii=False),
         "mount": MOUNT,
     }
 
