@@ -15,14 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import DeformConv2d
 
 import vizattn
 from models.mechanism import Claim
 from tests.foreign_networks import (
     DIM,
     HEADS,
-    SIDE,
     Gated,
     Tokens,
     Windows,
@@ -338,41 +336,6 @@ def test_activation_functions_are_no_gates(name: str) -> None:
     network = Gated(ACTIVATIONS[name], lambda x, made: made)
     with pytest.raises(NothingFound, match="nothing in it is attention"):
         vizattn.capture(network, image())
-
-
-# Sampling.
-
-
-def test_deformable_convolution() -> None:
-    class Deformed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embed, self.where = nn.Conv2d(3, 4, 4, 4), nn.Conv2d(4, 18, 3, padding=1)
-            self.how, self.deform = nn.Conv2d(4, 9, 3, padding=1), DeformConv2d(4, 5, 3, padding=1)
-
-        def forward(self, x: Tensor) -> Tensor:
-            x = self.embed(x)
-            return self.deform(x, self.where(x), self.how(x).sigmoid()).mean((2, 3))  # type: ignore[no-any-return]
-
-    seen = vizattn.capture(Deformed(), image())
-    captured = only(seen, PlaceAffinity)
-    assert captured.formula.startswith("Σ")
-    assert (captured.rows.queries, captured.rows.keys) == (64, 64)
-
-
-@pytest.mark.parametrize("beyond", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("corners", [False, True])
-def test_affine_grids(beyond: str, corners: bool) -> None:
-    class Transformed(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            turn = x.mean() * 0.1
-            one = torch.stack([turn.cos(), -turn.sin(), turn, turn.sin(), turn.cos(), turn])
-            grid = F.affine_grid(1.3 * one.view(1, 2, 3), (1, 3, 8, 10), align_corners=corners)
-            return F.grid_sample(x, grid, padding_mode=beyond, align_corners=corners)
-
-    captured = only(vizattn.capture(Transformed(), image()), PlaceAffinity)
-    assert (captured.query_grid.rows, captured.query_grid.columns) == (8, 10)
-    assert captured.rows.keys == SIDE * SIDE
 
 
 # Inputs, precision, where networks come from.

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from vizattn.foreign.places import Places
 from vizattn.foreign.scores import Stage
+from vizattn.foreign.spread import Places
 
 
 def several_places(places: Places) -> bool:

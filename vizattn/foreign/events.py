@@ -186,10 +186,13 @@ class Sampled:
         path: as of ``Attended``.
         module: likewise.
         weights: of each point, (1, head, point, query).
-        points: row and column of each point in cells, (1, point, query, 2).
+        points: row and column of each point in cells, (head, point, query, 2).
         size: rows and columns of the map that is looked at.
         queries: rows and columns of the map that looks.
         source: node of the map that is looked at.
+        asking: node of what says where to look: (_, _, row, column) of offsets, or (head, row,
+            column, 2) of a grid.
+        along: the axes of ``asking`` that are the rows and the columns.
         worst: as of ``Attended``.
         rough: likewise.
         recipe: likewise.
@@ -202,6 +205,8 @@ class Sampled:
     size: tuple[int, int]
     queries: tuple[int, int]
     source: Node
+    asking: Node
+    along: tuple[int, int]
     worst: float
     rough: float
     recipe: str

@@ -15,7 +15,7 @@ from vizattn.attention import Activation, Captured, ChannelGate, Maps, SpatialGa
 from vizattn.features import EdgeGate, FeatureMaps, Table
 from vizattn.foreign.events import Gated
 from vizattn.foreign.grids import Laid, laid
-from vizattn.foreign.places import Places
+from vizattn.foreign.spread import Places
 from vizattn.geometry import Grid, Size
 
 

@@ -25,7 +25,7 @@ class Node:
         arguments: of the operator, with nodes in the place of tensors.
         keywords: likewise.
         part: which of several results it is.
-        value: the numbers of an index, which decide where others go.
+        value: the numbers of an index, or of a grid, which decide where others go.
         given: whether it is an input of the network.
         parameters: of what does not depend on the input, the parameters that it was made of.
     """
@@ -141,6 +141,10 @@ class Graph:
         if found.value is None and _is_index(tensor):
             found = Node(found.shape, found.active, value=tensor)
         return found
+
+    def keep_value(self, tensor: Tensor) -> None:
+        """Remember the numbers of a tensor that decides where others go."""
+        self.node(tensor).value = tensor.clone()
 
     def place(self, tensor: Tensor, node: Node) -> None:
         """Let the numbers of a tensor lie where those of another one did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -73,8 +74,18 @@ def _axis(values: Float[Tensor, " n"]) -> tuple[int, float, float] | None:
     if float((whole - whole.round()).abs().max()) > 0.05:
         return None
     count = int(whole.round().sum()) + 1
-    step = float(places[-1] - places[0]) / (count - 1)
-    return count, float(places[0]) - step / 2, step
+    step = _exact(float(places[-1] - places[0]) / (count - 1), 1.0)
+    return count, _exact(float(places[0]) - step / 2, step), step
+
+
+def _exact(length: float, whole: float) -> float:
+    """Return the part or multiple of a length that single precision has come close to."""
+    if abs(length) < _SAME * whole:
+        return 0.0
+    for exact in (whole / max(1, round(whole / abs(length))), round(length / whole) * whole):
+        if abs(abs(length) - abs(exact)) < _SAME * abs(length):
+            return math.copysign(exact, length)
+    return length
 
 
 @dataclass(frozen=True)

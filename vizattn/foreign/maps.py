@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vizattn.foreign.graph import Node
 from vizattn.foreign.lettered import mapped_operand
-from vizattn.foreign.moves import JOINS, MAPS, MOVES, PRODUCTS
+from vizattn.foreign.moves import JOINS, MAPS, MOVES, PRODUCTS, SAMPLERS
 
 _DEEPEST = 20_000
 
@@ -30,6 +30,8 @@ def _from_map(node: Node) -> bool:
         # Branches that lie on an axis of their own are summed before they are a map again.
         if (node.name in MOVES or node.name in JOINS) and len(node.shape) < 5:
             return len(node.shape) == 4
+        if node.name in SAMPLERS:
+            return False
         if node.name in PRODUCTS:
             operand = mapped_operand(node)
             if operand is None:

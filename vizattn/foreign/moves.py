@@ -73,6 +73,8 @@ MOVES = {
 }
 JOINS = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack"}
 LIKE = {"view_as", "reshape_as", "expand_as"}
+SAMPLERS = {"grid_sampler", "grid_sampler_2d"}
+"""operators that look at a map where a grid says"""
 ASKING = {"scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu"}
 """operators whose first argument asks, and whose result has its tokens"""
 TOKENWISE = {

@@ -10,13 +10,11 @@ place, whatever the network calls them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from vizattn.foreign.coordinates import narrowed, varies
@@ -24,32 +22,24 @@ from vizattn.foreign.graph import Node, leaves, mapped
 from vizattn.foreign.grids import BEYOND
 from vizattn.foreign.lettered import arranged, labels_of
 from vizattn.foreign.maps import is_map
-from vizattn.foreign.moves import ASKING, JOINS, LIKE, MAPS, MOVES, PRODUCTS, SUMS, TOKENWISE, WHOLE
+from vizattn.foreign.moves import (
+    ASKING,
+    JOINS,
+    LIKE,
+    MAPS,
+    MOVES,
+    PRODUCTS,
+    SAMPLERS,
+    SUMS,
+    TOKENWISE,
+    WHOLE,
+)
 from vizattn.foreign.operators import operator
+from vizattn.foreign.spread import Places, map_of, map_places, warped
 from vizattn.foreign.tokens import is_token
 
 NOWHERE = float("nan")
 """the place of what is nowhere on the picture"""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the numbers of a tensor lie, in parts of the picture's height and width.
-
-    Args:
-        y: from the top, of the tensor's shape; not a number where there is no place.
-        x: from the left, likewise; where there is no place but a constant, minus the number of its
-            ``Follower.constants``, from 1, and ``BEYOND`` for what was put around a map.
-        origin: rows and columns of the map that the places come from.
-    """
-
-    y: Float[Tensor, ...]
-    x: Float[Tensor, ...]
-    origin: tuple[int, int]
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> Places:
-        """Return the places after both coordinates were moved alike."""
-        return Places(change(self.y), change(self.x), self.origin)
 
 
 class Follower:
@@ -101,17 +91,17 @@ class Follower:
 
     def _place(self, node: Node) -> Places | None:
         if node.given:
-            return _map_places(node.shape) if len(node.shape) == 4 else None
+            return map_places(node.shape) if len(node.shape) == 4 else None
         if node.function is None or not node.active:
             return None
         name = node.name
         if is_map(node):
-            return _map_places(node.shape)
+            return map_places(node.shape)
         parents = [each for each in node.parents() if each.active]
         known = [self._found.get(each) for each in parents]
         first = known[0] if known else None
         if name in MAPS:
-            return _map_of(node, first)
+            return map_of(node, first)
         if name in JOINS:
             return self._joined(node)
         if name in MOVES:
@@ -120,6 +110,8 @@ class Follower:
             return _like(name, node, first)
         if name in ("pad", "constant_pad_nd") and first is not None:
             return _padded(node, first)
+        if name in SAMPLERS:
+            return warped(node, *(self._found.get(each) for each in node.arguments[:2]))
         if name in ASKING:
             return self._asked(node)
         if name in TOKENWISE:
@@ -232,30 +224,6 @@ def _sorted(nodes: list[Node], needed: Callable[[Node], list[Node]]) -> list[Nod
     for each in nodes:
         sorter.add(each, *(parent for parent in needed(each) if id(parent) in inside))
     return list(sorter.static_order())[::-1]
-
-
-def _map_of(node: Node, first: Places | None) -> Places | None:
-    """Return the places of a map that was made of one which was put together from a product."""
-    if first is None or not len(node.shape) == first.y.dim() == 4 or node.shape[0] != 1:
-        return None
-    if node.shape[2] * node.shape[3] < 2:
-        return None
-    if any(varies(first.y, axis) for axis in (1, 3)) or any(
-        varies(first.x, axis) for axis in (1, 2)
-    ):
-        return None
-    if not (varies(first.y, 2) and varies(first.x, 3)):
-        return None
-    made = _map_places(node.shape)
-    rows, columns = made.origin
-    return replace(made, origin=(-rows, -columns)) if first.origin[0] < 0 else made
-
-
-def _map_places(shape: Sequence[int]) -> Places:
-    rows, columns = shape[-2:]
-    y = ((torch.arange(rows) + 0.5) / rows)[:, None]
-    x = ((torch.arange(columns) + 0.5) / columns)[None, :]
-    return Places(y.expand(*shape), x.expand(*shape), (rows, columns))
 
 
 def _moved(node: Node, first: Places) -> Places | None:

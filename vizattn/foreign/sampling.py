@@ -49,22 +49,21 @@ def _deformed(hearing: Hearing, call: Any, result: Tensor) -> None:
     if given["use_mask"]:
         weights = given["mask"].reshape(1, groups, count, places)
     else:
-        weights = source.new_ones(1, groups, count, places)
-    for group in range(groups):
-        own = points[:, group]
-        again = None
-        if group == 0:
-            again = _convolved(given, points, weights, result)
-        _note(
-            hearing,
-            weights[:, group : group + 1],
-            own,
-            tuple(source.shape[2:]),
-            tuple(result.shape[2:]),
-            source,
-            (again if again is not None else result, result),
-            "Σ m(k) · x(p + p_k + Δp_k)",
-        )
+        weights = source.new_ones(1).expand(1, groups, count, places)
+    again = _convolved(given, points, weights, result)
+    event = Sampled(
+        *hearing.where(),
+        **_kept(hearing, weights, points[0]),
+        size=(source.shape[2], source.shape[3]),
+        queries=(result.shape[2], result.shape[3]),
+        source=hearing.graph.node(source),
+        asking=hearing.graph.node(given["offset"]),
+        along=(2, 3),
+        worst=apart(again, result),
+        rough=roughness(result),
+        recipe="Σ m(k) · x(p + p_k + Δp_k)",
+    )
+    hearing.events.append(event)
 
 
 def _deformed_points(
@@ -112,29 +111,40 @@ def _convolved(given: dict[str, Any], points: Tensor, weights: Tensor, result: T
 
 
 def _grid_sampled(hearing: Hearing, call: Any, result: Tensor) -> None:
-    """Hear ``grid_sample`` of maps: Jaderberg et al. 2015, eq. 3 and 5."""
+    """Hear ``grid_sample`` of maps: Jaderberg et al. 2015, eq. 3 and 5; items are heads."""
     source, grid, way, beyond, corners = call[1][:5]
-    if source.shape[0] != 1 or source.dim() != 4:
-        hearing.miss("grid_sample", "several_pictures")
+    if not hearing.graph.active(grid):
         return
-    if not hearing.graph.active(grid) or way > _NEAREST:
+    if source.dim() != 4 or way > _NEAREST:
+        hearing.miss("grid_sample", "volume" if source.dim() != 4 else "bicubic")
         return
-    size = tuple(source.shape[2:])
-    points = _grid_points(grid, size, beyond, corners).flatten(1, 2)
+    hearing.graph.keep_value(grid)
+    size = (source.shape[2], source.shape[3])
+    points = grid_points(grid, size, beyond, corners).flatten(1, 2).unsqueeze(1)
     if way == _NEAREST:
         points = points.round()
-    weights = source.new_ones(1, 1, 1, points.shape[1])
-    affinity = SampledAffinity(weights, points[:, None].to(source.dtype), size)
+    weights = source.new_ones(1).expand(1, len(grid), 1, points.shape[2])
     value = source.flatten(2).transpose(1, 2).unsqueeze(1)
+    affinity = SampledAffinity(weights.transpose(0, 1), points.to(source.dtype), size)
     again = affinity.aggregate(value)[:, 0].transpose(1, 2).reshape(result.shape)
-    queries = tuple(result.shape[2:])
-    pair = (again, result)
-    _note(hearing, weights, points[:, None], size, queries, source, pair, "x(p)")
+    event = Sampled(
+        *hearing.where(),
+        **_kept(hearing, weights, points),
+        size=size,
+        queries=(result.shape[2], result.shape[3]),
+        source=hearing.graph.node(source),
+        asking=hearing.graph.node(grid),
+        along=(1, 2),
+        worst=apart(again, result),
+        rough=roughness(result),
+        recipe="x(p)",
+    )
+    hearing.events.append(event)
 
 
-def _grid_points(
+def grid_points(
     grid: Tensor, size: tuple[int, ...], beyond: int, corners: bool
-) -> Float[Tensor, "1 row column 2"]:
+) -> Float[Tensor, "item row column 2"]:
     """Return the points of a grid of -1..1 as row and column in cells."""
     found = []
     for axis, length in ((1, size[0]), (0, size[1])):
@@ -150,32 +160,9 @@ def _grid_points(
     return torch.stack(found, dim=-1)
 
 
-def _note(
-    hearing: Hearing,
-    weights: Tensor,
-    points: Tensor,
-    size: tuple[int, ...],
-    queries: tuple[int, ...],
-    source: Tensor,
-    pair: tuple[Tensor, Tensor],
-    recipe: str,
-) -> None:
-    path, module = hearing.where()
+def _kept(hearing: Hearing, weights: Tensor, points: Tensor) -> dict[str, Any]:
     keep, settle = hearing.keeper.keep, hearing.keeper.settle
-    hearing.events.append(
-        Sampled(
-            path=path,
-            module=module,
-            weights=settle(keep(weights)),
-            points=settle(keep(points.to(weights.dtype))),
-            size=(size[0], size[1]),
-            queries=(queries[0], queries[1]),
-            source=hearing.graph.node(source),
-            worst=apart(*pair),
-            rough=roughness(pair[1]),
-            recipe=recipe,
-        )
-    )
+    return {"weights": settle(keep(weights)), "points": settle(keep(points))}
 
 
 HEARD: dict[str, Callable[[Hearing, Any, Any], None]] = {

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.affinities.sampled import SampledAffinity
 from models.affinity import PairwiseAffinity
 from models.mechanism import Claim, Kind
 from vizattn.attention import (
@@ -28,8 +27,10 @@ from vizattn.foreign.folded import FoldedAffinity, PlacelessQueries
 from vizattn.foreign.folding import fold
 from vizattn.foreign.gates import captured_gate, gate_of
 from vizattn.foreign.grids import PLACELESS, Laid, laid, suggested
-from vizattn.foreign.places import Follower, Places
+from vizattn.foreign.places import Follower
+from vizattn.foreign.sampled import sampled_rows
 from vizattn.foreign.scores import Scores
+from vizattn.foreign.spread import Places
 from vizattn.foreign.tokens import token_names
 from vizattn.geometry import Framing, Grid
 from vizattn.intake.remarks import Note
@@ -345,24 +346,23 @@ class Adaptor:
         return captured_gate(found, common), Note(evidence, said)
 
     def _sampled(self, event: Sampled, site: str) -> tuple[Captured, Note]:
-        size = self._framing.input
-        queries, keys = (_spread(each, size) for each in (event.queries, event.size))
-        weights = event.weights.tensor.float().cpu()
+        found = sampled_rows(event, self._follower, self._framing.input)
+        if found is None:
+            raise Placeless("no_grid")
+        weights = event.weights.tensor
         claim = Claim.POSITIVE if bool((weights >= 0).all()) else Claim.SIGNED
-        rows = SampledAffinity(weights, event.points.tensor.float().cpu(), event.size)
+        grids = (found.queries, found.keys)
         worst = deviation(weights, claim)
         captured = PlaceAffinity(
-            **self._common(event, site, Kind.PLACE_AFFINITY, claim, worst, (queries, keys)),
-            rows=Rows(rows),
-            query_grid=queries,
-            key_grid=keys,
+            **self._common(event, site, Kind.PLACE_AFFINITY, claim, worst, grids),
+            rows=Rows(found.rows),
+            query_grid=found.queries,
+            key_grid=found.keys,
         )
-        said = {
-            "points": weights.shape[2],
-            "rows": event.size[0],
-            "columns": event.size[1],
-        }
-        return captured, Note("foreign.evidence.sampled", said)
+        rows, columns = event.size
+        said = {"points": found.points, "rows": rows, "columns": columns}
+        evidence = f"foreign.evidence.{'spread' if found.spread else 'sampled'}"
+        return captured, Note(evidence, said)
 
 
 def _row_claim(event: Attended) -> Claim:
@@ -376,10 +376,6 @@ def _row_claim(event: Attended) -> Claim:
 def _one_cell(framing: Framing) -> Grid:
     width, height = framing.input
     return Grid(1, 1, (float(width), float(height)))
-
-
-def _spread(size: tuple[int, int], input_size: tuple[int, int]) -> Grid:
-    return Grid(size[0], size[1], (input_size[0] / size[1], input_size[1] / size[0]))
 
 
 def _channel_maps(values: Tensor, count: int, where: Laid | None) -> np.ndarray | None:
