@@ -214,7 +214,7 @@ def load_strictly(network: nn.Module, tensors: dict[str, Tensor], name: str) -> 
 def save(
     network: nn.Module, path: Path, shares: dict[str, Tensor] | None = None
 ) -> tuple[str, int]:
-    """Write a network as float16, less the tensors that ``shares`` holds already.
+    """Write a network as ``as_stored`` has it, less the tensors that ``shares`` holds already.
 
     Returns:
         The file's sha256 and its size in bytes.
@@ -231,11 +231,16 @@ def save(
 
 
 def as_stored(network: nn.Module) -> dict[str, Tensor]:
-    """Return a network's tensors as a weight file holds them: floating point numbers as float16."""
-    return {
-        key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in network.state_dict().items()
-    }
+    """Return a network's tensors as a weight file holds them: floating point numbers as float16.
+
+    Tensors with numbers that are too large for that stay as they are: a norm's variances may be.
+    """
+    return {key: _short(value).contiguous() for key, value in network.state_dict().items()}
+
+
+def _short(value: Tensor) -> Tensor:
+    halved = value.half() if value.is_floating_point() else value
+    return halved if torch.isfinite(halved).all() else value
 
 
 def read_tensors(name: str, folder: Path | None = None) -> dict[str, Tensor]:

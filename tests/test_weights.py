@@ -269,6 +269,18 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
         assert torch.equal(theirs.state_dict()[key], rounded)
 
 
+def test_numbers_too_large_for_float16_are_kept(tmp_path: Path) -> None:
+    network = small_network("classify", None)
+    norm = network.module.trunk.reduce[0][1][1]
+    norm.running_var.fill_(1e5)
+    write_network(network, tmp_path)
+    stored = weights.read_tensors("classify-plain", tmp_path)
+    large = [key for key, value in stored.items() if value.dtype == torch.float32]
+    assert large == ["trunk.reduce.0.1.1.running_var"]
+    theirs, _ = load("classify-plain", tmp_path)
+    assert (theirs.state_dict()[large[0]] == 1e5).all()
+
+
 def test_shared_tensors_are_stored_once(tmp_path: Path) -> None:
     plain, other = small_network("classify", None), small_network("classify", None, seed=1)
     write_network(plain, tmp_path)
