@@ -31,6 +31,8 @@ class Decomposition(nn.Module):
     """
 
     claim: ClassVar[Claim]
+    assigned_claim: ClassVar[Claim] = Claim.SIMPLEX
+    """what the coefficients of a step promise"""
     linear: ClassVar[bool] = True
     """whether bases are weighted sums of the items"""
 
@@ -46,8 +48,14 @@ class Decomposition(nn.Module):
         """Return the coefficients that the steps begin with."""
         return (x.transpose(-2, -1) @ bases).softmax(dim=-1)
 
-    def step(self, x: Matrix, bases: Bases, given: Coefficients) -> tuple[Bases, Coefficients]:
-        """Return better bases and coefficients."""
+    def assigned(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
+        """Return how much of each item belongs to each of some bases, given the last step's."""
+        raise NotImplementedError(f"{type(self).__name__} takes no steps")
+
+    def refined(
+        self, x: Matrix, bases: Bases, assigned: Coefficients
+    ) -> tuple[Bases, Coefficients]:
+        """Return better bases, and the coefficients that they are made with."""
         raise NotImplementedError(f"{type(self).__name__} takes no steps")
 
     def last(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
@@ -58,31 +66,41 @@ class Decomposition(nn.Module):
         cosines = F.normalize(x, dim=-2).transpose(-2, -1) @ F.normalize(bases, dim=-2, eps=TINY)
         return (self.sharpness * cosines).softmax(dim=-1)
 
-    def _shared_out(self, x: Matrix, bases: Bases) -> Coefficients:
-        similar = self._similar(x, bases)
-        return similar / (TINY + similar.sum(dim=-2, keepdim=True))
+
+class Clusters(Decomposition):
+    """Items belong to the bases that they are most similar to, softly."""
+
+    def assigned(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
+        return self._similar(x, bases)
+
+    def _shared_out(self, assigned: Coefficients) -> Coefficients:
+        return assigned / (TINY + assigned.sum(dim=-2, keepdim=True))
 
 
-class VectorQuantization(Decomposition):
+class VectorQuantization(Clusters):
     """Each item is a mixture of the means of clusters."""
 
     claim = Claim.SIMPLEX
 
-    def step(self, x: Matrix, bases: Bases, given: Coefficients) -> tuple[Bases, Coefficients]:
-        shares = self._shared_out(x, bases)
+    def refined(
+        self, x: Matrix, bases: Bases, assigned: Coefficients
+    ) -> tuple[Bases, Coefficients]:
+        shares = self._shared_out(assigned)
         return x @ shares, shares
 
     def last(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
         return self._similar(x, bases)
 
 
-class ConceptDecomposition(Decomposition):
+class ConceptDecomposition(Clusters):
     """Each item is the nearest point, by least squares, to the directions of clusters."""
 
     claim = Claim.SIGNED
 
-    def step(self, x: Matrix, bases: Bases, given: Coefficients) -> tuple[Bases, Coefficients]:
-        shares = self._shared_out(x, bases)
+    def refined(
+        self, x: Matrix, bases: Bases, assigned: Coefficients
+    ) -> tuple[Bases, Coefficients]:
+        shares = self._shared_out(assigned)
         return F.normalize(x @ shares, dim=-2, eps=TINY), shares
 
     def last(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
@@ -96,15 +114,20 @@ class NonNegativeFactors(Decomposition):
     """Each item is a sum of parts, of which there can be more or less but not less than none."""
 
     claim = Claim.POSITIVE
+    assigned_claim = Claim.POSITIVE
     linear = False
 
     def drawn(self, *shape: int) -> Bases:
         return F.normalize(torch.rand(*shape, generator=_always_alike()), dim=-2)
 
-    def step(self, x: Matrix, bases: Bases, given: Coefficients) -> tuple[Bases, Coefficients]:
-        better = self.last(x, bases, given)
-        wanted, made = x @ better, bases @ (better.transpose(-2, -1) @ better)
-        return bases * wanted / (made + TINY), better
+    def assigned(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
+        return self.last(x, bases, given)
+
+    def refined(
+        self, x: Matrix, bases: Bases, assigned: Coefficients
+    ) -> tuple[Bases, Coefficients]:
+        wanted, made = x @ assigned, bases @ (assigned.transpose(-2, -1) @ assigned)
+        return bases * wanted / (made + TINY), assigned
 
     def last(self, x: Matrix, bases: Bases, given: Coefficients) -> Coefficients:
         wanted = x.transpose(-2, -1) @ bases

@@ -182,3 +182,30 @@ def test_positions_are_resized_to_another_grid() -> None:
     assert features.shape == (2, 1 + 18, 8)
     with pytest.raises(ValueError, match="multiple of 2"):
         network(torch.randn(1, 3, 7, 8))
+
+
+@pytest.mark.parametrize("variant", ["nmf", "vq", "cd"])
+def test_the_steps_of_hamburger_lead_to_its_bases(variant: str) -> None:
+    module = built("hamnet", variant)
+    assert isinstance(module, hamnet.Hamburger)
+    passed: list[torch.Tensor] = []
+    handles = [
+        step.responsibilities.register_forward_hook(lambda _, __, value: passed.append(value))
+        for step in module.rebuild.steps
+    ]
+    (firing,) = attention_of(module, given("hamnet", variant, (6, 9)))
+    for handle in handles:
+        handle.remove()
+    x, bases, last = firing.inputs
+    matrix = x.flatten(2).unflatten(1, (module.heads, -1))
+    assert len(passed) == len(module.rebuild.steps) == 3
+    assert not torch.allclose(passed[0], passed[-1], atol=1e-3), "a step changes something"
+    if module.way.linear:
+        assert all(torch.allclose(each.sum(dim=-1), torch.ones(())) for each in passed)
+        found = matrix @ (passed[-1] / (1e-6 + passed[-1].sum(dim=-2, keepdim=True)))
+        lengths = found.norm(dim=-2, keepdim=True)
+        found = found / lengths if variant == "cd" else found
+        torch.testing.assert_close(found.flatten(1, 2), bases, atol=1e-5, rtol=1e-4)
+    else:
+        assert (passed[-1] >= 0).all()
+        torch.testing.assert_close(passed[-1], last)

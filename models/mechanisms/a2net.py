@@ -3,7 +3,8 @@
 Idea
     Attention in two steps. First a few maps gather features from the whole picture, each into one
     descriptor; then each place takes a mixture of the descriptors. No two places are ever compared,
-    and yet every place may hear of any other.
+    and yet every place may hear of any other. It is one iteration of what ``emanet`` and ``hamnet``
+    repeat, with learnt bases: what places are compared with is the same for all pictures.
 
 Equation
     G = A softmax_HW(B)^T,  Z = G softmax_n(V),  y = W_o Z,  A, B, V 1 x 1 convolutions of x
@@ -65,6 +66,7 @@ class DoubleAttention(AttentionBlock):
     """
 
     kind = Kind.PLACE_AFFINITY
+    note = "learnt_bases"
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = "Aᵢⱼ = Σₙ softmaxₙ(Vᵢ)ₙ softmaxⱼ(Bₙ)ⱼ;  y = Wₒ Σⱼ Aᵢⱼ A xⱼ"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {

@@ -11,15 +11,17 @@ Equation
     CD   the same C and D, D of length 1; at last C = X^T D (D^T D + b I)^-1  (concepts)
     NMF  C <- C X^T D / (C D^T D),  D <- D X C / (D C^T C)                    (none is negative)
     Several steps of both, then C once more. ``dictionary`` takes the steps, the bases D pass the
-    tap ``bases`` and the last C passes ``rebuild.attention``. Steps have no gradient unless
+    tap ``bases`` and the last C passes ``rebuild.attention``. The C of step t, before it is shared
+    out among places, passes ``rebuild.steps.<t>.responsibilities``. Steps have no gradient unless
     ``through`` is true: only the last C is differentiated (paper: section 3.2).
 
 Reading the map
-    Point at a basis: its map shows how much of it each place is made of. With VQ these sum to 1 at
-    each place; with NMF none is negative; with CD they have any sign. With VQ and CD a basis is a
-    weighted sum of places, so places have rows too (``implied_rows``): what is rebuilt at a place
-    is its row times X. With NMF they have none: a basis is rescaled channel by channel, so what
-    one place says to another is not one number.
+    Step through the iterations as with ``emanet``: with VQ both do the same but for the length of
+    the bases. Point at a basis: its map shows how much of it each place is made of. With VQ these
+    sum to 1 at each place; with NMF none is negative; with CD they have any sign. With VQ and CD a
+    basis is a weighted sum of places, so places have rows too (``implied_rows``): what is rebuilt
+    at a place is its row times X. With NMF they have none: a basis is rescaled channel by channel,
+    so what one place says to another is not one number.
 
 Limits
     The authors draw the first bases at random for every picture, so that the same picture gives
@@ -68,12 +70,31 @@ from models.tokens import conv_norm, conv_norm_relu
 Feature = Float[Tensor, "batch channel row column"]
 
 
+class Step(nn.Module):
+    """Return better bases and their coefficients, letting these through a tap first.
+
+    Args:
+        way: the decomposition.
+    """
+
+    def __init__(self, way: Decomposition) -> None:
+        super().__init__()
+        self.auxiliary = {"responsibilities": Auxiliary(Kind.ASSIGNMENT, way.assigned_claim)}
+        self.responsibilities = Tap()
+
+    def forward(
+        self, way: Decomposition, x: Matrix, bases: Bases, given: Coefficients
+    ) -> tuple[Bases, Coefficients]:
+        return way.refined(x, bases, self.responsibilities(way.assigned(x, bases, given)))
+
+
 class Rebuild(AttentionBlock):
     """Return what bases and coefficients say of each item (Geng et al., eq. 5).
 
     Args:
         way: the decomposition.
         heads: how many groups of channels are decomposed apart.
+        steps: how often bases and coefficients are bettered before.
     """
 
     kind = Kind.ASSIGNMENT
@@ -81,8 +102,10 @@ class Rebuild(AttentionBlock):
     identity = None
     noun = "basis"
 
-    def __init__(self, way: Decomposition, heads: int) -> None:
+    def __init__(self, way: Decomposition, heads: int, steps: int) -> None:
         super().__init__()
+        # They stand here because this is what they prepare.
+        self.steps = nn.ModuleList(Step(way) for _ in range(steps))
         self.way, self.heads, self.claim = way, heads, way.claim
         self.implied_claim = way.claim
         self.note = "through_bases" if way.linear else "multiplied_bases"
@@ -175,12 +198,12 @@ class Hamburger(nn.Module):
                 "expected ranks, steps and heads of at least 1 and channels a multiple of heads, "
                 f"received {rank}, {steps}, {heads} and {width}"
             )
-        self.steps, self.heads, self.spatial, self.through = steps, heads, spatial, through
+        self.heads, self.spatial, self.through = heads, spatial, through
         relu = [] if way.linear else [nn.ReLU()]
         self.lower = nn.Sequential(nn.Conv2d(channels, width, kernel_size=1), *relu)
         self.way = way
         self.bases = Tap()
-        self.rebuild = Rebuild(way, heads)
+        self.rebuild = Rebuild(way, heads, steps)
         self.given, self.rebuilt = nn.Identity(), nn.Identity()
         drawn = way.drawn(1, heads, width // heads, rank).flatten(1, 2)
         self.register_buffer("drawn", drawn, persistent=False)
@@ -200,8 +223,8 @@ class Hamburger(nn.Module):
         """Return the bases after all steps and the coefficients of the last one."""
         with torch.set_grad_enabled(self.through and torch.is_grad_enabled()):
             given = self.way.first(x, bases)
-            for _ in range(self.steps):
-                bases, given = self.way.step(x, bases, given)
+            for step in self.rebuild.steps:
+                bases, given = step(self.way, x, bases, given)
         return bases, given
 
     def _items(self, low: Feature) -> Float[Tensor, "batch dims item"]:

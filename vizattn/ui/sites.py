@@ -195,7 +195,12 @@ def activation(shown: Activation) -> Json:
 def _maps(maps: Maps, claim: Claim) -> Json:
     signed = claim is Claim.SIGNED and bool((maps.values < 0).any())
     means = maps.values.reshape(len(maps.values), -1).mean(axis=1)
-    named = {"name": _noun(maps.name), "labels": _labels(maps), "signed": signed}
+    named = {
+        "name": _noun(maps.name),
+        "labels": _labels(maps),
+        "signed": signed,
+        "heads": maps.heads,
+    }
     return {"maps": {**_map_numbers(maps), **named}, "summary": floats(means)}
 
 

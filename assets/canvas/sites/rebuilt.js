@@ -12,23 +12,25 @@ export class RebuiltSite extends RowsSite {
     const { grid } = site.maps;
     super({ ...site, origin: site, kind: "place_affinity", claim: "simplex", formula: FORMULA,
       remark: "facts.rebuilt", note: null, shape: null, checks: [], query_grid: grid,
-      key_grid: grid, heads: 1, extra: [], bands: 1, affinity: mixture(site.maps) }, scene);
+      key_grid: grid, heads: site.maps.heads ?? 1, extra: [], bands: 1, affinity: mixture(site.maps) }, scene);
   }
 }
 
 /** Z times the shares that each place has in the mean of each basis, as a product of factors. */
-function mixture({ count, grid, values }) {
+function mixture({ count, grid, values, heads = 1 }) {
   const maps = decodeFloats(values);
   const places = cells(grid);
+  const own = count / heads;
   const query = new Float32Array(places * count);
   const key = new Float32Array(places * count);
   for (let basis = 0; basis < count; basis += 1) {
     const map = maps.subarray(basis * places, (basis + 1) * places);
     const mass = Math.max(map.reduce((sum, value) => sum + value, 0), 1e-12);
+    const first = Math.floor(basis / own) * places * own + (basis % own);
     map.forEach((value, place) => {
-      query[place * count + basis] = value;
-      key[place * count + basis] = value / mass;
+      query[first + place * own] = value;
+      key[first + place * own] = value / mass;
     });
   }
-  return { form: "product", normaliser: "none", scale: 1, dim: count, query, key };
+  return { form: "product", normaliser: "none", scale: 1, dim: own, query, key };
 }
