@@ -248,6 +248,9 @@ class Compare {
     // What was sent once is found again by the name of any look at it.
     if (!this.picture.example) this.picture = { own: message.own };
     pane.open(found, this.language);
+    // Those that still wait have the same picture before them: they keep its room.
+    const { width, height } = found.picture;
+    this.grid.style.setProperty("--vm-aspect", `${width} / ${height}`);
     this.setLanguage(this.language);
     this.draw();
   }

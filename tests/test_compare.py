@@ -15,6 +15,7 @@ from PIL import Image
 from tests.networks_for_tests import small_network, write_network
 from tests.served import page_at
 from tests.test_views import analysis
+from vizattn.attention import PlaceAffinity
 from vizattn.comparing import Pane, comparison, comparison_facts, comparison_script
 from vizattn.drawables import Heat
 from vizattn.figures import Cell, Sheet
@@ -198,9 +199,11 @@ def test_the_numbers_of_a_pane_are_those_of_its_row() -> None:
     assert numbers["entropy"] == pytest.approx(entropy, rel=1e-4)
     assert numbers["share"] == pytest.approx(entropy / np.log(row.size), rel=1e-4)
     assert numbers["effective"] == pytest.approx(np.exp(entropy), rel=1e-3)
-    grid = pane.analysis.site().key_grid
+    captured = pane.analysis.site()
+    assert isinstance(captured, PlaceAffinity)
+    grid = captured.key_grid
     centres = np.array([pane.analysis.framing.to_original(grid.centre(i)) for i in range(row.size)])
-    cell = pane.analysis.query_at((90.0, 60.0), pane.analysis.site().site)
+    cell = pane.analysis.query_at((90.0, 60.0), captured.site)
     away = np.linalg.norm(row @ centres / row.sum() - centres[cell])
     assert numbers["distance"] == pytest.approx(
         away / np.linalg.norm(pane.analysis.framing.original), rel=1e-3

@@ -35,6 +35,7 @@ from vizattn.surgery.operations import (
 from vizattn.surgery.sites import CannotChange
 
 SIZE = (6, 9)
+OF_PLACES = {Kind.PLACE_AFFINITY, Kind.TOKEN_AFFINITY, Kind.CHANNEL_PLACE_AFFINITY}
 KEPT = 3
 DONE: dict[str, Operation] = {
     "off": Off(),
@@ -103,7 +104,10 @@ def holds_its_claim(after: Fired) -> None:
 def test_every_site_has_room_for_something(slug: str, variant: str) -> None:
     module, _, _ = subject(slug, variant)
     for block in blocks_of(module).values():
-        assert {"uniform", "shuffle"} <= set(operations_for(block))
+        offered = set(operations_for(block))
+        assert {"uniform", "shuffle"} <= offered
+        if block.kind in OF_PLACES:
+            assert {"off", "local", "no-self", "top"} <= offered
 
 
 @every

@@ -139,6 +139,7 @@ def test_a_link_names_a_view() -> None:
         "colormap": "magma",
         "channel": 3,
     }
+    assert read_link({"token": "0", "face": "maps"}).selection == {"token": 0, "face": "maps"}
     assert read_link({"head": "mean"}).selection == {"head": "mean"}
     assert read_link({}) == Link()
 
@@ -153,6 +154,8 @@ def test_a_link_names_a_view() -> None:
         ("at", "nan,1"),
         ("at", "1e999,2"),
         ("channel", "1.5"),
+        ("token", "-2"),
+        ("face", "inside out"),
         ("colormap", "jet"),
     ],
 )

@@ -32,8 +32,9 @@ export class Pane {
     this.numbers = h("dl", { class: "vm-numbers" });
     this.root = h("section", { class: "vm-pane" },
       h("header", {}, this.title, this.remove), this.stage.root,
-      h("div", { class: "vm-menus" }, this.menu.root, this.token.root, this.face.root), this.busy,
+      h("div", { class: "vm-menus" }, this.menu.root, this.token.root, this.face.root),
       this.numbers);
+    this.stage.root.append(this.busy);
   }
 
   /** Show another part of what was seen: {site, token, face}, any of them. */
