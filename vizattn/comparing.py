@@ -63,7 +63,8 @@ class Pane:
         """Return how concentrated the row on show is and how far away; None where it is no row.
 
         "entropy" is in nats, "share" in parts of the most that so many "keys" allow, "distance"
-        from the place that asks to the centre of the row's mass in parts of the diagonal.
+        from the place that asks to the centre of the row's mass in parts of the diagonal, and
+        "areas" whether keys are areas of several places.
         """
         chosen = self.chosen
         captured = None if chosen.site is None else self.analysis[chosen.site]
@@ -73,7 +74,8 @@ class Pane:
         query = captured.token_of(cell)
         if chosen.token is not None:
             query = captured.extra.index(chosen.token)
-        rows = (captured.rows.over_areas() or captured.rows).row(query)
+        areas = captured.rows.over_areas()
+        rows = (areas or captured.rows).row(query)
         found = row_numbers(rows.mean(axis=0) if chosen.head is None else rows[chosen.head])
         heard = captured.rows.heard(query, chosen.head)
         keys = rows.shape[1] if heard is None else len(heard)
@@ -82,6 +84,7 @@ class Pane:
             "share": found.entropy / math.log(keys) if keys > 1 else 0.0,
             "effective": found.effective,
             "keys": keys,
+            "areas": areas is not None,
             "sum": found.total,
             "distance": None if chosen.token else self._distance(captured, chosen, cell),
         }
@@ -192,10 +195,11 @@ def _facts(pane: Pane, language: str) -> list[tuple[str, str]]:
     numbers = pane.numbers()
     if numbers is not None:
         nats = {"nats": f"{numbers['entropy']:.2f}", "share": percent(numbers["share"])}
+        effective = "effective_areas" if numbers["areas"] else "effective"
         area = {"value": number(numbers["effective"]), "total": numbers["keys"]}
         found += [
             (say("canvas.numbers.entropy"), say("canvas.numbers.entropy_value", **nats)),
-            (say("canvas.numbers.effective"), say("canvas.numbers.of", **area)),
+            (say(f"canvas.numbers.{effective}"), say("canvas.numbers.of", **area)),
         ]
         if numbers["distance"] is not None:
             away = say("compare.of_diagonal", share=percent(numbers["distance"]))
