@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, ended: threading.Event) -> int:
             allow_weights=options.allow_weights,
             max_weights_mb=options.max_weights_mb,
         )
-        page = build_page(Library(options.device), settings)
+        page = build_page(Library(options.device), settings, ahead=True)
         _, address, public = page.launch(
             server_name=options.host,
             server_port=options.port,

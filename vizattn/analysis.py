@@ -178,7 +178,10 @@ def default_library() -> Library:
 
 
 def look(
-    source: Any, model: str | Network, changed: AbstractContextManager[None] | None = None
+    source: Any,
+    model: str | Network,
+    changed: AbstractContextManager[None] | None = None,
+    grid: ByHand = None,
 ) -> Analysis:
     """Run a network on a picture and return its attention, checked.
 
@@ -186,11 +189,13 @@ def look(
         source: path, bytes, file, PIL image or array (see ``read_picture``).
         model: name of a bundled network, or a loaded one.
         changed: changes the network meanwhile; see ``vizattn.passes.recording``.
+        grid: of a stranger's network, rows and columns of its tokens, for all sites or by site,
+            where a person knows.
 
     Raises:
         Refused: with one clear sentence, if the picture or the network cannot be used.
     """
-    return _look([source], model, changed)[0]
+    return _look([source], model, changed, grid)[0]
 
 
 def look_all(sources: Sequence[Any], model: str | Network) -> list[Analysis]:
@@ -202,6 +207,7 @@ def _look(
     sources: Sequence[Any],
     model: str | Network,
     changed: AbstractContextManager[None] | None = None,
+    grid: ByHand = None,
 ) -> list[Analysis]:
     network = default_library().network(model) if isinstance(model, str) else model
     if network.card.task not in TASKS:
@@ -212,7 +218,7 @@ def _look(
     for size in dict.fromkeys(framing.input for framing in framings):
         batch = [index for index, framing in enumerate(framings) if framing.input == size]
         chosen = [pictures[i] for i in batch], [framings[i] for i in batch]
-        analyses = _analyse(network, *chosen, changed)
+        analyses = _analyse(network, *chosen, changed, grid)
         results |= dict(zip(batch, analyses, strict=True))
     return [results[index] for index in range(len(pictures))]
 
@@ -232,10 +238,11 @@ def _analyse(
     pictures: Sequence[Picture],
     framings: Sequence[Framing],
     changed: AbstractContextManager[None] | None,
+    grid: ByHand,
 ) -> list[Analysis]:
     if network.card.foreign:
         pairs = zip(pictures, framings, strict=True)
-        return [_analyse_foreign(network, *pair, changed) for pair in pairs]
+        return [_analyse_foreign(network, *pair, changed, grid) for pair in pairs]
     output, firings = run(network.module, prepare(network, pictures, framings), changed=changed)
     read = _PREDICTIONS[network.card.task]
     return [
@@ -255,12 +262,13 @@ def _analyse_foreign(
     picture: Picture,
     framing: Framing,
     changed: AbstractContextManager[None] | None,
+    grid: ByHand,
 ) -> Analysis:
     if isinstance(network, Stranger):
         given = network.prepared(picture)
     else:
         given = Prepared(picture, framing, (prepare(network, [picture], [framing]),))
-    return analyse_stranger(network, given, changed=changed)[0]
+    return analyse_stranger(network, given, grid, changed=changed)[0]
 
 
 def analyse_stranger(

@@ -11,6 +11,7 @@ import torch
 
 from vizattn.analysis import Analysis, Classification
 from vizattn.attention import Captured, Check, PlaceAffinity
+from vizattn.foreign.looking import reason
 from vizattn.geometry import Framing
 from vizattn.labels import note_label, site_label
 from vizattn.networks import Network
@@ -43,6 +44,10 @@ def summary(
         "selection": _selection(chosen),
         "prediction": _prediction(analysis, chosen),
         "sites": [_site(analysis, each, chosen, language) for each in analysis.sites],
+        "missed": [
+            {"site": each.path, "what": each.what, "reason": reason(each, language)}
+            for each in analysis.missed
+        ],
         "passed": all(each.passed for each in analysis.sites),
         "notes": _notes(analysis, selection, language),
         "versions": versions(),
@@ -120,7 +125,9 @@ def _prediction(analysis: Analysis, chosen: Selection) -> Json:
 
 def _site(analysis: Analysis, captured: Captured, chosen: Selection, language: str) -> Json:
     selected = site_selection(analysis, captured, chosen)
+    known = analysis.evidence.get(captured.site)
     return site_facts(captured) | {
+        "evidence": None if known is None else known.sentence(language),
         "title": site_label(language, captured),
         "note": note_label(language, captured),
         "selection": _selection(selected),

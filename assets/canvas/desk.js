@@ -7,6 +7,7 @@ import { h } from "./dom.js";
 import { Facts } from "./facts.js";
 import { number, percent } from "./format.js";
 import { Matrix } from "./matrix.js";
+import { Missed } from "./missed.js";
 import { Stage } from "./stage.js";
 import { facesOf, faceOf } from "./state.js";
 import { Stepper } from "./stepper.js";
@@ -25,6 +26,8 @@ export class Desk {
     this.bars = new Bars(acts.channels);
     this.matrix = new Matrix(acts.channels);
     this.strip = new Strip(acts.strip);
+    this.missed = new Missed();
+    this.notice = h("p", { class: "va-notice", hidden: true });
     this.stepper = new Stepper(acts.controls);
     this.ways = h("div", { class: "va-ways" }, this.controls.face.root, this.stepper.root);
     this.facts = new Facts();
@@ -37,7 +40,7 @@ export class Desk {
       h("div", { class: "va-detail" }, this.matrix.root, this.bars.root));
     this.middle = h("div", { class: "va-middle" }, this.controls.above, this.place, this.ways,
       this.readout,
-      this.bar.root, this.controls.below, this.strip.root, this.help);
+      this.bar.root, this.controls.below, this.notice, this.strip.root, this.missed.root, this.help);
     this.root = h("div", { class: "va va-vacant" },
       h("div", { class: "va-columns" }, this.middle, this.facts.root));
     // A page without Gradio has no theme switch, so the reader's system decides.
@@ -80,6 +83,9 @@ export class Desk {
     this.controls.fill(payload, maps, say);
     this.facts.fill(payload, say);
     this.strip.fill(payload, say);
+    this.missed.show(payload.missed ?? [], say);
+    this.notice.textContent = payload.notice ?? "";
+    this.notice.hidden = !payload.notice;
     this.shown = null;
   }
 

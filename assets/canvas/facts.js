@@ -1,6 +1,7 @@
 // The column of facts: prediction, sentence, numbers, the site, its checks, notes.
 
 import { h, mark } from "./dom.js";
+import { evidenceOf } from "./evidence.js";
 import { number, percent } from "./format.js";
 import { isComposed } from "./groups.js";
 
@@ -57,7 +58,7 @@ export class Facts {
       site.remark ? h("p", { class: "va-note" }, say(site.remark)) : null,
       site.note ? h("p", { class: "va-note" }, site.note) : null,
       site.shape ? h("p", { class: "va-quiet" }, say("facts.shape", { shape: site.shape })) : null,
-      h("p", { class: "va-quiet" }, say(claimKey(site))));
+      h("p", { class: "va-quiet" }, say(claimKey(site))), ...evidenceOf(site, say));
     this.put("checks", say("facts.checks"), (site.checks ?? []).map((check) => checkRow(check, say)));
   }
 

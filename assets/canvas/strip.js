@@ -3,7 +3,7 @@
 import { colourTable } from "./colours.js";
 import { h, sharpen } from "./dom.js";
 import { gridBox } from "./grids.js";
-import { groupsOf, isComposed } from "./groups.js";
+import { familiesOf, groupsOf, isComposed } from "./groups.js";
 import { heatImage } from "./heat.js";
 
 const WIDTH = 104;
@@ -18,10 +18,11 @@ export class Strip {
   /** act: {chooseSite(path)} */
   constructor(act) {
     this.act = act;
-    this.root = h("div", { class: "va-strip", role: "tree", "aria-orientation": "horizontal" });
+    this.root = h("div", { class: "va-families", role: "tree", "aria-orientation": "horizontal" });
     this.groups = [];
     this.root.addEventListener("keydown", (event) => this.key(event));
-    this.root.addEventListener("scroll", () => this.drawSoon(), { passive: true });
+    // A row's scrolling does not bubble.
+    this.root.addEventListener("scroll", () => this.drawSoon(), { capture: true, passive: true });
   }
 
   get tiles() {
@@ -61,10 +62,19 @@ export class Strip {
     this.root.setAttribute("aria-label", say("strip.label"));
     const opened = new Map(this.groups.map((group) => [group.tiles[0].path, group.open]));
     const few = payload.sites.length <= UNFOLDED;
-    this.groups = groupsOf(payload.sites).map((group) => this.group(group,
-      opened.get(group.head.path) ?? few));
-    this.root.replaceChildren(...this.groups.map((group) => group.root));
+    const families = familiesOf(groupsOf(payload.sites)).map(([name, groups]) => [name,
+      groups.map((group) => this.group(group, opened.get(group.head.path) ?? few))]);
+    this.groups = families.flatMap(([, groups]) => groups);
+    this.root.replaceChildren(...families.map(([name, groups]) => this.row(
+      families.length > 1 ? say(`strip.${name}`) : null, groups)));
     this.root.hidden = this.tiles.length < 2;
+  }
+
+  /** A row that scrolls by itself, under its heading where there are several. */
+  row(title, groups) {
+    return h("div", { class: "va-family", role: title ? "group" : "none", "aria-label": title },
+      title ? h("span", { class: "va-family-title", "aria-hidden": "true" }, title) : null,
+      h("div", { class: "va-strip", role: "none" }, ...groups.map((group) => group.root)));
   }
 
   group({ head, members }, open) {
@@ -128,10 +138,11 @@ export class Strip {
 
   /** Scroll the strip itself, never the page. */
   reveal(button) {
-    const strip = this.root.getBoundingClientRect();
+    const row = button.closest(".va-strip");
+    const strip = row.getBoundingClientRect();
     const box = button.getBoundingClientRect();
-    if (box.left < strip.left) this.root.scrollLeft += box.left - strip.left - 8;
-    if (box.right > strip.right) this.root.scrollLeft += box.right - strip.right + 8;
+    if (box.left < strip.left) row.scrollLeft += box.left - strip.left - 8;
+    if (box.right > strip.right) row.scrollLeft += box.right - strip.right + 8;
   }
 
   /** Draw the tiles that can be seen: views(path) -> what a site shows as a thumbnail. */

@@ -182,6 +182,14 @@ async function send(file, limit) {
   }
 }
 
+// A grid of tokens that the visitor knows: the instrument asks, and what is open is looked at again.
+
+document.addEventListener("vizattn:grid", (event) => {
+  if (!value || !event.target.closest("#vp-instrument")) return;
+  window.vizattn.ask(value.texts["busy.grid"], () => trigger('grid',
+    { grid: event.detail, selection: window.vizattn.selection() }));
+});
+
 // What can be taken away.
 
 function saves() {
@@ -232,7 +240,10 @@ function show() {
 
 function draw() {
   if (!props.value) return;
-  value = JSON.parse(props.value);
+  const next = JSON.parse(props.value);
+  // A welcome that comes after the first look has nothing to say any more.
+  if (value?.analysis && !next.analysis) return;
+  value = next;
   show();
   const arrived = wanted && networks().find((one) => one.name === wanted && one.here);
   window.vizattn.answered();

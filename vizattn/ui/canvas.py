@@ -36,6 +36,8 @@ from vizattn.ui.uploads import place_for
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ENTRY = "canvas.js"
+STYLES = {"style": "canvas.css", "under": "under.css"}
+"""the style sheets by the name of their element: other tabs share the first"""
 EVENT = "selection"
 MOUNT = "va-mount"
 
@@ -53,10 +55,11 @@ const canvas = (() => {
 })();
 const texts = %(texts)s;
 const first = %(language)s;
-if (!document.getElementById("va-style")) {
+for (const [id, text] of %(styles)s) {
+  if (document.getElementById(id)) continue;
   const style = document.createElement("style");
-  style.id = "va-style";
-  style.textContent = %(style)s;
+  style.id = id;
+  style.textContent = text;
   document.head.append(style);
 }
 const place = element.querySelector(".%(mount)s");
@@ -93,6 +96,7 @@ const receive = async () => {
     language = message.language;
     instrument.setLanguage(texts[language], language);
   }
+  if ("first" in message && !instrument.payload) instrument.setBusy(message.first);
   if ("busy" in message) instrument.setBusy(message.busy);
   if ("payload" in message) {
     await show(message.payload, message.serial).catch(() => {
@@ -154,6 +158,11 @@ def shown(
 def waiting(words: str | None, language: str = DEFAULT_LANGUAGE) -> Value:
     """Return the value that says what is being waited for over the old picture; None ends it."""
     return message(language, busy=words)
+
+
+def welcoming(words: str, language: str = DEFAULT_LANGUAGE) -> Value:
+    """Return the value that says what is being waited for, unless something is on show already."""
+    return message(language, first=words)
 
 
 def selected(selection: Mapping[str, Any], language: str = DEFAULT_LANGUAGE) -> Value:
@@ -250,12 +259,16 @@ def _script(language: str) -> str:
         "bundle": bundle(),
         "texts": json.dumps({one: texts_of(one) for one in LANGUAGES}, ensure_ascii=False),
         "language": json.dumps(language),
-        "style": json.dumps((ASSETS / "canvas.css").read_text(encoding="utf-8")),
+        "styles": json.dumps([[f"va-{name}", _style(name)] for name in STYLES]),
         "colormaps": (ASSETS / "colormaps.json").read_text(encoding="utf-8"),
         "mount": MOUNT,
         "event": EVENT,
     }
     return _LOAD % parts
+
+
+def _style(name: str) -> str:
+    return (ASSETS / STYLES[name]).read_text(encoding="utf-8")
 
 
 def message(language: str, **parts: Any) -> Value:

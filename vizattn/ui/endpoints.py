@@ -32,7 +32,7 @@ def build(frame: Frame) -> None:
         "concurrency_id": "analysis",
         "concurrency_limit": frame.settings.concurrency,
     }
-    with gr.Column(visible=False):
+    with gr.Column(visible=False) as unseen:
         image = Sent(label="Picture file")
         network = gr.Textbox(first, label="Name of a network that is here")
         site = gr.Textbox("", label="Path of the attention; empty: the first with rows")
@@ -44,6 +44,7 @@ def build(frame: Frame) -> None:
         analyze, attend = gr.Button("analyze"), gr.Button("attend")
         counting.build(frame, **working)
         trust_calls.build(frame, first)
+    _leave_out(unseen)
     analyze.click(calls.analyze, [image, network], facts, api_name="analyze", **working)
     attend.click(
         calls.attend,
@@ -52,6 +53,14 @@ def build(frame: Frame) -> None:
         api_name="attend",
         **working,
     )
+
+
+def _leave_out(unseen: gr.blocks.BlockContext) -> None:
+    """Hide every component by itself: a browser fetches the code of all whose parent alone is."""
+    for each in unseen.children:
+        each.visible = False
+        if isinstance(each, gr.blocks.BlockContext):
+            _leave_out(each)
 
 
 class _Calls:

@@ -55,13 +55,15 @@ def build(frame: Frame) -> None:
         "trigger_mode": "multiple",
     }
     at_once = QUIET | {"queue": False, "trigger_mode": "multiple"}
-    welcomed = frame.blocks.load(tab.welcome, outputs=shown, **at_once)
+    # Both at once: the choices wait for nothing, and the first look not for them.
+    frame.blocks.load(tab.welcome, outputs=shown, **at_once)
     answers = (
-        welcomed.then(tab.arrive, None, shown, **working),
+        frame.blocks.load(tab.arrive, None, shown, **working),
         choices.example(tab.open_example, visit, shown, **working),
         choices.picture(tab.open_picture, visit, shown, **working),
         choices.network(tab.change_network, visit, shown, **working),
         choices.weights(tab.use_weights, visit, shown, **working),
+        choices.grid(tab.set_grid, visit, shown, **working),
     )
     for answer in answers:
         answer.failure(None, js=FAILED, **at_once)
@@ -86,7 +88,7 @@ class _Explore:
         """Show the choices at once, whatever happens to be waited for."""
         visit, _, _ = self._invited(request)
         words = text(visit.language, "explore.busy.example")
-        return [visit, self._choices(visit), canvas.waiting(words, visit.language)]
+        return [visit, self._choices(visit), canvas.welcoming(words, visit.language)]
 
     def arrive(self, request: gr.Request) -> list[Any]:
         """Open what the address names, or the first example and say what was wrong with it."""
@@ -148,6 +150,13 @@ class _Explore:
 
         return self._answer(visit, look)
 
+    def set_grid(self, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show the same picture with the grid of tokens that the visitor knows."""
+        session = session_of(request)
+        return self._answer(
+            visit, lambda: self.desk.set_grid(session, visit, event.grid, event.selection)
+        )
+
     def speak(self, visit: Visit, event: gr.EventData) -> list[Any]:
         """Put everything on show into another language, even what is no longer kept."""
         spoken = self.desk.speak(visit, event.language)
@@ -179,7 +188,8 @@ class _Explore:
         try:
             with explained(visit.language, _Stop):
                 view = make()
-                shown = canvas.shown(payload(view.analysis, view.selection), view.visit.language)
+                sent = payload(view.analysis, view.selection, view.visit.grids)
+                shown = canvas.shown(sent, view.visit.language)
                 return [view.visit, self._choices(view.visit), shown]
         except _Stop as stop:
             warn(str(stop))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +54,16 @@ TABS: tuple[Tab, ...] = (
 )
 """in the order in which they stand; a new tab is a builder and a line here"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+_PATIENCE = 0.05
 _CACHE_EVERY = 60
 """seconds between two looks for files to delete"""
 
 
 def build_page(
-    library: Library, settings: Settings | None = None, store: Store[Analysis] | None = None
+    library: Library,
+    settings: Settings | None = None,
+    store: Store[Analysis] | None = None,
+    ahead: bool = False,
 ) -> gr.Blocks:
     """Return the page, ready to be launched with ``launch_options``.
 
@@ -64,6 +71,7 @@ def build_page(
         library: the networks that it offers.
         settings: how it behaves.
         store: where visitors' analyses are kept; one of its own by default.
+        ahead: look at the first example as soon as the page runs, before anybody asks.
     """
     settings = settings or Settings()
     if store is None:
@@ -75,11 +83,14 @@ def build_page(
         fill_width=True,
         delete_cache=(min(_CACHE_EVERY, age), age),
     ) as blocks:
-        frame = Frame(blocks, part("header", "header"), Desk(library, store, settings), settings)
+        desk = Desk(library, store, settings)
+        frame = Frame(blocks, part("header", "header"), desk, settings)
         tabs = _add_tabs(frame)
         _speak(frame, tabs)
         endpoints.build(frame)
         blocks.unload(_leave)
+    if ahead:
+        threading.Thread(target=_look_ahead, args=(blocks, desk), daemon=True).start()
     blocks.queue(max_size=settings.queue_size, default_concurrency_limit=settings.concurrency)
     return blocks
 
@@ -87,6 +98,15 @@ def build_page(
 def _leave(request: gr.Request) -> None:
     """Let a visitor's files go; the tabs forget what they keep."""
     leave(session_of(request))
+
+
+def _look_ahead(blocks: gr.Blocks, desk: Desk) -> None:
+    """Make the first visitor's first look, but not before the page answers."""
+    while not blocks.is_running:
+        time.sleep(_PATIENCE)
+    with suppress(Exception):
+        # Whoever comes is told what is wrong.
+        desk.look_ahead()
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:

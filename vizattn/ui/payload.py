@@ -9,15 +9,23 @@ import numpy as np
 from PIL import Image
 
 from vizattn.analysis import Analysis, Classification, Segmentation
+from vizattn.attention import Captured
 from vizattn.labels import class_label, mechanism_label
 from vizattn.surgery.offers import offers
 from vizattn.texts import text
 from vizattn.ui.encoding import Json, Words, encoded, spoken
+from vizattn.ui.evidence import evidence, missed, notice
+from vizattn.ui.looks import Grids
 from vizattn.ui.sites import site
 
 VERSION = 1
 LONGEST_SHOWN = 1280
 """the long side, in pixels, at which a larger picture is sent to the browser"""
+_SAVED: dict[str, Json] = {
+    # It is looked at once and thrown away: fast beats small.
+    "PNG": {"compress_level": 1},
+    "JPEG": {"quality": 92, "subsampling": 0},
+}
 CLASS_COLOURS = (
     "#6fb7e0",  # sky
     "#c7573b",  # building
@@ -36,13 +44,14 @@ CLASS_COLOURS = (
 distinct from the others and from both the light and the dark ground."""
 
 
-def payload(analysis: Analysis, selection: Json) -> Json:
+def payload(analysis: Analysis, selection: Json, grids: Grids | None = None) -> Json:
     """Return everything that the browser needs to show one analysis, in every language.
 
     Args:
         analysis: the analysis; its factors go along, so that the browser computes rows itself.
         selection: what is selected at first: "site", "head", "at" in pixels of the original, and
             how it is drawn.
+        grids: rows and columns of tokens that a visitor has set, by site.
     """
     card = analysis.network.card
     return {
@@ -61,32 +70,43 @@ def payload(analysis: Analysis, selection: Json) -> Json:
             "offset": list(analysis.framing.offset),
             "input": list(analysis.framing.input),
         },
-        "sites": [site(each) for each in analysis.sites],
+        "sites": [_site(analysis, each, grids or {}) for each in analysis.sites],
+        "missed": missed(analysis),
+        "notice": notice(analysis),
         "changes": offers(analysis),
         "prediction": prediction_numbers(analysis.prediction),
         "selection": selection,
     }
 
 
+def _site(analysis: Analysis, captured: Captured, grids: Grids) -> Json:
+    known = evidence(analysis, captured.site, grids)
+    return site(captured) | ({} if known is None else {"evidence": known})
+
+
 def _picture(analysis: Analysis) -> Json:
     width, height = analysis.framing.original
     name = analysis.picture.name
     return {
-        **shown_picture(analysis.picture.rgb),
+        **shown_picture(analysis.picture.rgb, "JPEG"),
         "width": width,
         "height": height,
         "alt": spoken(lambda language: text(language, "explore.picture_alt", name=name)),
     }
 
 
-def shown_picture(picture: Image.Image) -> Json:
-    """Return a picture, reduced where it is large, as an address that holds it, and its size."""
+def shown_picture(picture: Image.Image, kind: str = "PNG") -> Json:
+    """Return a picture, reduced where it is large, as an address that holds it, and its size.
+
+    Args:
+        picture: what is shown; nothing is computed from the copy.
+        kind: "PNG", exact, or "JPEG", a quarter of that for a photograph.
+    """
     shown = picture.copy()
     shown.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
-    # It is looked at once and thrown away: fast beats small.
     buffer = BytesIO()
-    shown.save(buffer, "PNG", compress_level=1)
-    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    shown.save(buffer, kind, **_SAVED[kind])
+    url = f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()
     return {"url": url, "shown_width": shown.width, "shown_height": shown.height}
 
 

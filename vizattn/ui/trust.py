@@ -57,6 +57,13 @@ const panel = trust.mount(element.querySelector(".%(mount)s"), {
     else if (tries) setTimeout(() => panel.options.made(site, tries - 1), 250);
   },
 });
+// Under the picture that it is about, and not under the column of facts beside it.
+const settle = () => {
+  const middle = window.vizattn?.instrument()?.desk.middle;
+  if (middle && !middle.contains(panel.root)) middle.append(panel.root);
+};
+document.addEventListener("vizattn:shown", settle);
+settle();
 new MutationObserver(() => panel.setLanguage(spoken()))
   .observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
 const project = () => panel.setProjector(document.body.classList.contains("va-projector-page"));
@@ -144,7 +151,8 @@ class _Trust:
                     return
                 self.desk.store.keep(session_of(request), made)
                 drawn = {**question.get("selection", {})}
-                shown = canvas.shown(payload(made, selection_of(made, drawn)), visit.language)
+                sent = payload(made, selection_of(made, drawn), visit.grids)
+                shown = canvas.shown(sent, visit.language)
                 yield [shown, _message(question, made=made.sites[-1].site)]
         except _Stop as stop:
             warn(str(stop))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from models.weights import Card, weights_folder
-from vizattn.analysis import TASKS, Analysis, look
+from vizattn.analysis import TASKS, Analysis
 from vizattn.cam.making import with_named_map
 from vizattn.examples import Example, examples
 from vizattn.intake import read_picture
@@ -18,6 +17,7 @@ from vizattn.networks import Library, Network
 from vizattn.store import Forgotten, Store
 from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, Refused
 from vizattn.ui.links import BadLink, Link
+from vizattn.ui.looks import Grids, Once, look_again, look_for
 from vizattn.ui.settings import Settings
 
 DRAWN = {"colormap": "viridis", "scale": "row", "smooth": False, "opacity": 0.75}
@@ -73,6 +73,7 @@ class Visit:
         example: id of the open example; None while an own picture is open.
         analysis: id of what is open in the store.
         weights: the visitor's own ones, where the network has these.
+        grids: rows and columns of tokens that the visitor has set, by site.
     """
 
     language: str = DEFAULT_LANGUAGE
@@ -80,6 +81,7 @@ class Visit:
     example: str | None = None
     analysis: str | None = None
     weights: OwnWeights | None = None
+    grids: Grids = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Desk:
         if not self.networks():
             raise ValueError(f"expected bundled networks in {weights_folder()}, found none")
         self.examples = {each.id: each for each in examples()}
-        self._look_at_example = lru_cache(_EXAMPLES_KEPT)(self._analyse_example)
+        self._look_at_example = Once(self._analyse_example, _EXAMPLES_KEPT)
 
     def networks(self) -> dict[str, Card]:
         """Return the cards of the networks that can be looked at now."""
@@ -157,6 +159,11 @@ class Desk:
             raise BadLink("network", network)
         return Visit(language, network, example.id)
 
+    def look_ahead(self) -> None:
+        """Look at what a visitor without a link sees first, so that nobody waits for it."""
+        first = self._example(Link())
+        self._look_at_example(first.id, self._network_of(first))
+
     def arrive(self, session: str, visit: Visit, link: Link) -> View:
         """Open the example of a visit as a link has it: by default with its own view.
 
@@ -178,7 +185,7 @@ class Desk:
         """Open an example with its own network and the row that is worth seeing; raises BadLink."""
         example = self._example(Link(example=name))
         network = self._network_of(example)
-        visit = replace(visit, network=network, example=example.id, weights=None)
+        visit = replace(visit, network=network, example=example.id, weights=None, grids={})
         analysis = self._look_at_example(example.id, network)
         own = self._own_selection(example, network)
         return self._keep(session, visit, analysis, _drawing(drawn) | own)
@@ -192,8 +199,9 @@ class Desk:
             Refused: if the picture cannot be used.
         """
         picture = read_picture(source, working_pixels=WORKING_PIXELS)
-        analysis = look(picture, self._network(session, visit))
-        return self._keep(session, replace(visit, example=None), analysis, _drawing(drawn))
+        analysis = look_for(picture, self._network(session, visit))
+        visit = replace(visit, example=None, grids={})
+        return self._keep(session, visit, analysis, _drawing(drawn))
 
     def change_network(
         self, session: str, visit: Visit, network: str, selection: Mapping[str, Any]
@@ -203,12 +211,12 @@ class Desk:
         Raises:
             Refused: if there is no such network, or the picture is no longer kept.
         """
-        shown, visit = visit, replace(visit, network=network, weights=None)
+        shown, visit = visit, replace(visit, network=network, weights=None, grids={})
         if visit.example is not None:
             analysis = self._look_at_example(visit.example, network)
         else:
             picture = self.current(session, shown).picture
-            analysis = look(picture, self.network(network))
+            analysis = look_for(picture, self.network(network))
         return self._keep(session, visit, analysis, _drawing(selection, "at"))
 
     def use_weights(
@@ -224,8 +232,29 @@ class Desk:
         largest = self.settings.max_weights_mb * 1024**2
         picture = self.current(session, visit).picture
         own = OwnNetwork(self.library.with_weights(visit.network, source, largest))
-        visit = replace(visit, weights=OwnWeights(self._own.keep(session, own), source.name))
-        return self._keep(session, visit, look(picture, own.network), _drawing(selection, "at"))
+        weights = OwnWeights(self._own.keep(session, own), source.name)
+        visit = replace(visit, weights=weights, grids={})
+        analysis = look_for(picture, own.network)
+        return self._keep(session, visit, analysis, _drawing(selection, "at"))
+
+    def set_grid(
+        self, session: str, visit: Visit, asked: object, selection: Mapping[str, Any]
+    ) -> View:
+        """Look at the open picture again with the grid of tokens that a visitor knows.
+
+        Args:
+            session: the visitor.
+            visit: what is open.
+            asked: {"sites", "rows", "columns"}; without the numbers these sites are as found.
+            selection: what is selected; it stays.
+
+        Raises:
+            Refused: if it cannot be read, or the tokens do not fill such a grid.
+        """
+        before = self.current(session, visit)
+        analysis, grids = look_again(before, self._network(session, visit), visit.grids, asked)
+        chosen = _drawing(selection, "site", "head", "at")
+        return self._keep(session, replace(visit, grids=grids), analysis, chosen)
 
     def _network(self, session: str, visit: Visit) -> Network:
         """Return a visit's network; raises Forgotten where its own weights are no longer kept."""
@@ -240,9 +269,9 @@ class Desk:
         except Forgotten:
             if visit.example is None:
                 raise
-            if visit.weights is not None:
+            if visit.weights is not None or visit.grids:
                 example = self.examples[visit.example]
-                analysis = look(example.path, self._network(session, visit))
+                analysis = look_for(example.path, self._network(session, visit), visit.grids)
             else:
                 analysis = self._look_at_example(visit.example, visit.network)
             self.store.keep(session, analysis)
@@ -268,7 +297,7 @@ class Desk:
         return {"site": site, "head": 0, "at": example.at and list(example.at)}
 
     def _analyse_example(self, name: str, network: str) -> Analysis:
-        return look(self.examples[name].path, self.network(network))
+        return look_for(self.examples[name].path, self.network(network))
 
     def _keep(
         self, session: str, visit: Visit, analysis: Analysis, selection: Mapping[str, Any]
