@@ -88,6 +88,7 @@ class Costs {
     this.machine.textContent = say("machine", { facts: Object.entries(measured.machine)
       .map(([name, value]) => `${name} ${value}`).join(", ") });
     this.draw();
+    window.vizattn?.keepAddress();
   }
 
   draw() {
@@ -124,12 +125,11 @@ class Costs {
 
   keepAddress() {
     const url = new URL(window.location.href);
-    for (const name of [...url.searchParams.keys()]) {
-      if (name !== "lang") url.searchParams.delete(name);
-    }
+    for (const name of [...url.searchParams.keys()]) url.searchParams.delete(name);
     url.searchParams.set("tab", "costs");
     url.searchParams.set("mechanism", this.mechanisms[this.state.chosen].slug);
     url.searchParams.set("measure", this.state.measure);
+    url.searchParams.set("lang", this.language);
     history.replaceState(history.state, "", url);
   }
 }

@@ -162,4 +162,6 @@ def test_it_speaks_chinese_and_fits_a_telephone(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="内存").click()
     page.wait_for_function("document.querySelector('.vk-said').innerText.includes('655 kB')")
+    page.evaluate("document.getElementById('tab').costs.keepAddress()")
+    assert re.search(r"\?tab=costs&mechanism=\w+&measure=bytes&lang=zh$", page.url)
     assert page.problems == []
