@@ -111,14 +111,14 @@ class CountTask:
 
     def batches(
         self, recipe: Recipe, cut: Crop, generator: torch.Generator
-    ) -> Iterator[tuple[Cuts, Marks]]:
-        """Yield batches of one kind each: RGB alone, thermal alone, or both."""
-        kinds = [kind for kind, _ in recipe.senses]
-        shares = torch.tensor([share for _, share in recipe.senses])
+    ) -> Iterator[tuple[list[Cuts], Marks]]:
+        """Yield batches: of one kind each (RGB alone, thermal alone, or both), or of all kinds."""
         for _ in range(recipe.steps):
-            kind = kinds[int(torch.multinomial(shares, 1, generator=generator))]
-            scenes = self._choose(kind, recipe.batch, generator)
-            yield _cut(scenes, kind, recipe, cut, generator)
+            parts = [
+                _cut(self._choose(kind, count, generator), kind, recipe, cut, generator)
+                for kind, count in _kinds(recipe, generator)
+            ]
+            yield [cuts for cuts, _ in parts], _joined([marks for _, marks in parts])
 
     def _choose(self, kind: str, count: int, generator: torch.Generator) -> list[Scene]:
         # Heads are dense and say much; of five RGB pictures one is a street.
@@ -126,16 +126,14 @@ class CountTask:
         chosen = _some(self.pairs, street, generator)
         return chosen + _some(self.heads, count - street, generator)
 
-    def answer(self, network: nn.Module, preprocessing: Preprocessing, images: Cuts) -> Tensor:
+    def answer(
+        self, network: nn.Module, preprocessing: Preprocessing, images: list[Cuts]
+    ) -> Tensor:
         """Return the density maps."""
-        rgb = thermal = None
-        if images.rgb is not None:
-            rgb = preprocessing.normalise(images.rgb).to(memory_format=torch.channels_last)
-        if images.thermal is not None:
-            thermal = thermal_input(images.thermal / 255)
-            thermal = thermal.contiguous(memory_format=torch.channels_last)
-        density: Tensor = network(rgb, thermal)
-        return density
+        shown = [_inputs(cuts, preprocessing) for cuts in images]
+        if isinstance(network, CrowdCounter):
+            return torch.cat(network.together(shown))
+        return torch.cat([network(*pair) for pair in shown])
 
     def loss(self, recipe: Recipe, scores: Tensor, targets: Marks) -> Tensor:
         """Return the Bayesian loss, over the root of how many people there are.
@@ -161,7 +159,9 @@ class CountTask:
         wrong = (density - spread(points, sigma, density.shape)).square().sum()
         if sigma == BODY_SIGMA and recipe.body_weight:
             # Streets are nearly empty: absolute errors there are smallest for an empty map.
-            return recipe.body_weight * wrong
+            # And what is nearly nothing everywhere adds up to somebody.
+            too_many = (density.sum() - len(points)).square()
+            return recipe.body_weight * wrong + recipe.body_count_weight * too_many
         loss = BayesianLoss(DENSITY_STRIDE, sigma, _BACKGROUND).of_one(density, points, size)
         return loss + recipe.density_weight * wrong
 
@@ -242,6 +242,34 @@ def _levels(entry: CrowdEntry) -> UInt8[Tensor, "1 row column"] | None:
 def _some(scenes: list[Scene], count: int, generator: torch.Generator) -> list[Scene]:
     index = torch.randint(len(scenes), (count,), generator=generator)
     return [scenes[i] for i in index.tolist()]
+
+
+def _kinds(recipe: Recipe, generator: torch.Generator) -> list[tuple[str, int]]:
+    """Return how many pictures of which kinds the next batch has."""
+    if recipe.together:
+        counts = [(kind, round(share * recipe.batch)) for kind, share in recipe.senses]
+        return [(kind, count) for kind, count in counts if count]
+    shares = torch.tensor([share for _, share in recipe.senses])
+    kind, _ = recipe.senses[int(torch.multinomial(shares, 1, generator=generator))]
+    return [(kind, recipe.batch)]
+
+
+def _joined(marks: Sequence[Marks]) -> Marks:
+    return Marks(
+        [points for each in marks for points in each.points],
+        [size for each in marks for size in each.sizes],
+        [sigma for each in marks for sigma in each.sigma],
+    )
+
+
+def _inputs(cuts: Cuts, preprocessing: Preprocessing) -> tuple[Tensor | None, Tensor | None]:
+    rgb = thermal = None
+    if cuts.rgb is not None:
+        rgb = preprocessing.normalise(cuts.rgb).to(memory_format=torch.channels_last)
+    if cuts.thermal is not None:
+        thermal = thermal_input(cuts.thermal / 255)
+        thermal = thermal.contiguous(memory_format=torch.channels_last)
+    return rgb, thermal
 
 
 def _cut(
