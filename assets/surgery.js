@@ -68,7 +68,8 @@ class Surgery {
     const { instrument } = this;
     if (!instrument) return;
     // Under the picture that it is about, and not under the column of facts beside it.
-    if (!instrument.desk.middle.contains(this.root)) instrument.desk.middle.append(this.root);
+    const { under } = instrument.desk;
+    if (!under.contains(this.root)) under.append(this.root);
     const spoken = instrument.language !== this.language;
     if (spoken) this.speak(instrument.language);
     this.root.classList.toggle("va-projector", instrument.desk.projecting);

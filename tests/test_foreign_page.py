@@ -196,6 +196,10 @@ def test_the_panels_stand_under_the_picture(page: Any) -> None:
         assert middle["x"] <= panel["x"]
         assert panel["x"] + panel["width"] <= middle["x"] + middle["width"] + 1
     assert change["y"] + change["height"] <= trust["y"] + 1
+    page.set_viewport_size({"width": 390, "height": 844})
+    facts, change = (page.locator(each).bounding_box() for each in (".va-facts", ".vs"))
+    assert facts["y"] + facts["height"] <= change["y"]
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
 @pytest.fixture(scope="module")

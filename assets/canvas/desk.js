@@ -41,8 +41,10 @@ export class Desk {
     this.middle = h("div", { class: "va-middle" }, this.controls.above, this.place, this.ways,
       this.readout,
       this.bar.root, this.controls.below, this.notice, this.strip.root, this.missed.root, this.help);
+    // Panels of the page: under the picture, on a narrow screen under the facts.
+    this.under = h("div", { class: "va-under" });
     this.root = h("div", { class: "va va-vacant" },
-      h("div", { class: "va-columns" }, this.middle, this.facts.root));
+      h("div", { class: "va-columns" }, this.middle, this.facts.root, this.under));
     // A page without Gradio has no theme switch, so the reader's system decides.
     const themed = document.querySelector("gradio-app, .gradio-container");
     this.root.classList.toggle("va-alone", !themed);

@@ -59,8 +59,8 @@ const panel = trust.mount(element.querySelector(".%(mount)s"), {
 });
 // Under the picture that it is about, and not under the column of facts beside it.
 const settle = () => {
-  const middle = window.vizattn?.instrument()?.desk.middle;
-  if (middle && !middle.contains(panel.root)) middle.append(panel.root);
+  const under = window.vizattn?.instrument()?.desk.under;
+  if (under && !under.contains(panel.root)) under.append(panel.root);
 };
 document.addEventListener("vizattn:shown", settle);
 settle();
