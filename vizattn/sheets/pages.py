@@ -27,10 +27,10 @@ _CELL = (3.1, 2.35)
 """inches of what is drawn of one attention on one picture"""
 _BARS, _MARGIN, _GAP = 0.42, 0.25, 0.14
 """inches: bars under a cell, around the page, between cells"""
-_HEAD, _NOTES, _APART = 0.32, 0.5, 0.1
+_HEAD, _NOTES, _APART = 0.42, 0.5, 0.1
 """inches of the words over a line and under its cells, and between lines"""
 _PIXELS_PER_INCH = 200
-_TITLE, _SMALL = 10.0, 6.5
+_TITLE, _SITE, _SMALL = 10.0, 7.5, 6.5
 _FAILED = "#b3261e"
 
 
@@ -89,8 +89,9 @@ class Page:
         language = self._letters.language
         first, chosen = line.looks[0], line.selections[0]
         site = site_label(language, first.site(chosen.site))
-        head = f"{mechanism_label(language, line.card)} · {line.card.name} · {site}"
+        head = f"{mechanism_label(language, line.card)} · {line.card.name}"
         self._write(head, _MARGIN, top, _TITLE, INK, bold=True)
+        self._write(site, _MARGIN, top + _TITLE * 1.5 / 72, _SITE, QUIET)
         for column, (look, selection) in enumerate(zip(line.looks, line.selections, strict=True)):
             left = _MARGIN + column * (_CELL[0] + _GAP)
             self._cell(look, selection, left, top + _HEAD)
