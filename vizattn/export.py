@@ -26,6 +26,8 @@ from vizattn.facts import site_selection, summary
 from vizattn.feature_views import of_senses
 from vizattn.features import EdgeGate, FeatureMaps, Table, Weights
 from vizattn.figures import figure
+from vizattn.foreign.scripting import script_for
+from vizattn.foreign.stranger import Stranger
 from vizattn.geometry import Grid
 from vizattn.labels import site_label
 from vizattn.render import DEFAULT_STYLE, Style, overlay
@@ -267,7 +269,7 @@ def script(
     """Return a short Python script that makes the figure and the arrays again.
 
     Args:
-        analysis: what was seen; its network has to be a bundled one.
+        analysis: what was seen; who brought the network has to bring it to the script, too.
         selection: what the figure shows.
         file_name: where the script finds the picture.
         scale: which numbers the colours stand for.
@@ -277,6 +279,20 @@ def script(
     Raises:
         Refused: if the selection names a site, head, channel or place that is not there.
     """
+    made = _drawn_again(analysis, selection, scale, style, language)
+    if isinstance(analysis.network, Stranger):
+        return script_for(analysis.network, file_name, made)
+    return f'''"""Make the figure and the arrays of one look again; written by vizattn {VERSION}."""
+
+import vizattn
+
+seen = vizattn.look({file_name!r}, {analysis.network.name!r}){made}'''
+
+
+def _drawn_again(
+    analysis: Analysis, selection: Selection | None, scale: Scale, style: Style, language: str
+) -> str:
+    """Return the part of a script that draws and writes what ``seen`` holds."""
     chosen = resolve(analysis, selection)
     selected = f"site={chosen.site!r}, head={chosen.head!r}, at={chosen.at!r}"
     asked = [Asked.read(each.site) for each in analysis.sites]
@@ -284,14 +300,10 @@ def script(
     if chosen.token is not None:
         selected += f", token={chosen.token!r}"
     drawn = f"{style.colormap!r}, opacity={style.opacity!r}, smooth={style.smooth!r}"
-    return f'''"""Make the figure and the arrays of one look again; written by vizattn {VERSION}."""
-
-import vizattn
-
-seen = vizattn.look({file_name!r}, {analysis.network.name!r}){maps}
+    return f"""{maps}
 selection = vizattn.Selection({selected}, channel={chosen.channel!r})
 style = vizattn.Style({drawn})
 scale = vizattn.Scale.{scale.name}
 vizattn.figure(seen.analysis, selection, scale, style, {language!r}).save({FIGURE!r})
 vizattn.save_arrays(seen.analysis, selection, {ARRAYS!r})
-'''
+"""

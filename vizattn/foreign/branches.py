@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from vizattn.foreign.events import Gated, apart
+from vizattn.foreign.gating import noted, prepare_pair
 from vizattn.foreign.hearing import Hearing, Weighed
+from vizattn.foreign.lettered import spelled_out
 from vizattn.foreign.places import Follower, axes_of
 
 Branch = tuple[Tensor, Tensor]
@@ -79,6 +81,38 @@ def _stacked(hearing: Hearing, call: Any, result: Tensor) -> Weighed | None:
     return Weighed(events, known[0].mark, axis % result.dim())
 
 
+def _einsum(hearing: Hearing, call: Any, result: Tensor) -> Weighed | None:
+    """Hear features times a gate that has some of their axes, and sums of branches among these."""
+    equation, operands = call[1][:2]
+    spelled = spelled_out(str(equation), [each.dim() for each in operands])
+    if spelled is None or len(operands) != 2:
+        return None
+    labels, kept = spelled
+    for one, other in ((0, 1), (1, 0)):
+        gate, axes, own = operands[one], labels[one], labels[other]
+        mark = hearing.marks.get(gate)
+        if mark is None or not set(axes) <= set(own) or len(set(own)) < len(own):
+            continue
+        shape = [gate.shape[axes.index(label)] if label in axes else 1 for label in own]
+        ordered = gate.permute([axes.index(label) for label in own if label in axes])
+        wide = ordered.reshape(shape)
+        prepared = prepare_pair(hearing, (wide, operands[other]), mark)
+        gone = [label for label in own if label not in kept]
+        if prepared is None or len(gone) > 1 or [n for n in own if n not in gone] != list(kept):
+            continue
+        product = wide * operands[other]
+        if not gone:
+            event = noted(hearing, prepared, apart(product, result))
+            return Weighed((event,), mark)
+        axis = own.index(gone[0])
+        event = noted(hearing, prepared, apart(product.sum(axis), result))
+        if shape[axis] > 1 and _are_branches(event, axis):
+            cut = [each.unbind(axis) for each in _branch(event)]
+            return _join(hearing, Weighed((event,), mark), list(zip(*cut, strict=True)), result)
+        return None
+    return None
+
+
 def _branch(event: Gated) -> Branch:
     gate, features = event.gate.tensor, event.features.tensor
     return gate.reshape((1,) * (features.dim() - gate.dim()) + tuple(gate.shape)), features
@@ -129,5 +163,6 @@ HEARD: dict[str, Callable[[Hearing, Any, Any], Weighed | None]] = {
     "sum": _summed,
     "add": _added,
     "stack": _stacked,
+    "einsum": _einsum,
 }
 """by operator, what hears it after it was recorded; it returns what the result is"""

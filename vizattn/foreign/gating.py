@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -43,19 +43,29 @@ def prepare(hearing: Hearing, about: Operator, arguments: Any) -> Prepared | Non
         return None
     for gate, features in (pair, (pair[1], pair[0])):
         mark: Mark | None = hearing.marks.get(gate)
-        if mark is None or features in hearing.marks or not hearing.graph.active(features):
-            continue
-        if features.dim() < _LEAST_AXES or not _covers(features, gate):
-            continue
-        node = hearing.graph.node(features)
-        if _same_numbers(hearing.graph.node(gate), node):
-            # An activation function of the features themselves, such as x · sigmoid(x).
-            continue
-        if about.written:
+        found = None if mark is None else prepare_pair(hearing, (gate, features), mark)
+        if found is not None and about.written:
             hearing.keeper.keep(features)
-            features = features.clone()
-        return Prepared(gate, features, node, mark)
+            return replace(found, features=features.clone())
+        if found is not None:
+            return found
     return None
+
+
+def prepare_pair(hearing: Hearing, pair: tuple[Tensor, Tensor], mark: Mark) -> Prepared | None:
+    """Return a gate and features, if that is what they are."""
+    gate, features = pair
+    if features in hearing.marks or not hearing.graph.active(features):
+        return None
+    if features.dim() < _LEAST_AXES or not _covers(features, gate):
+        return None
+    node = hearing.graph.node(features)
+    # An activation function of the features themselves, such as x · sigmoid(x), is no gate.
+    return (
+        None
+        if _same_numbers(hearing.graph.node(gate), node)
+        else Prepared(gate, features, node, mark)
+    )
 
 
 def _covers(features: Tensor, gate: Tensor) -> bool:
@@ -94,21 +104,33 @@ def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> Weighe
     product = result
     if operator(function).name == "addcmul":
         product = (result - arguments[0]) / keywords.get("value", 1)
+    event = noted(hearing, prepared, apart(gate * features, product))
+    return Weighed((event,), prepared.mark) if product is result else None
+
+
+def noted(hearing: Hearing, prepared: Prepared, worst: float) -> Gated:
+    """Note a gate and return it.
+
+    Args:
+        hearing: where it is noted.
+        prepared: the gate with what it multiplies.
+        worst: as of ``Gated``.
+    """
     path, module = hearing.where()
     keep, settle = hearing.keeper.keep, hearing.keeper.settle
     event = Gated(
         path=path,
         module=module,
-        gate=settle(keep(gate)),
-        features=settle(keep(features)),
+        gate=settle(keep(_narrow(prepared.gate))),
+        features=settle(keep(prepared.features)),
         node=prepared.node,
         made=prepared.mark.made,
-        worst=apart(gate * features, product),
-        rough=roughness(result),
+        worst=worst,
+        rough=roughness(prepared.features),
         recipe=f"{prepared.mark.made}(…) · x",
     )
     hearing.events.append(event)
-    return Weighed((event,), prepared.mark) if product is result else None
+    return event
 
 
 def _narrow(gate: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from string import ascii_lowercase
+from collections.abc import Sequence
+from string import ascii_letters, ascii_lowercase
 
 from torch import Tensor
 
@@ -12,11 +13,11 @@ from vizattn.foreign.graph import Node
 def labels_of(node: Node) -> tuple[list[Node], tuple[str, str], str] | None:
     """Return the factors of a product, a letter for each of their axes, and those of the result."""
     if node.name == "einsum":
-        equation, operands = str(node.arguments[0]).replace(" ", ""), list(node.arguments[1])
-        if len(operands) != 2 or "->" not in equation or "." in equation:
+        operands = list(node.arguments[1])
+        spelled = spelled_out(str(node.arguments[0]), [len(each.shape) for each in operands])
+        if spelled is None or len(operands) != 2:
             return None
-        given, result = equation.split("->")
-        one, other = given.split(",")
+        (one, other), result = spelled
         return operands, (one, other), result
     operands = [each for each in node.arguments[:2] if isinstance(each, Node)]
     if len(operands) != 2 or any(len(each.shape) < 2 for each in operands):
@@ -35,6 +36,25 @@ def arranged(coordinate: Tensor, own: str, result: str, shape: tuple[int, ...]) 
     coordinate = coordinate.permute(order)
     spread = [slice(None) if label in kept else None for label in result]
     return coordinate[tuple(spread)].expand(shape)
+
+
+def spelled_out(equation: str, ranks: Sequence[int]) -> tuple[list[str], str] | None:
+    """Return the letters of ``einsum``'s factors and of its result, also for its three dots.
+
+    None where the result is not said or a factor is missing.
+    """
+    given, arrow, result = equation.replace(" ", "").partition("->")
+    parts = given.split(",")
+    if not arrow or len(parts) != len(ranks):
+        return None
+    free = "".join(letter for letter in ascii_letters if letter not in equation)
+    counts = [rank - len(part.replace("...", "")) for part, rank in zip(parts, ranks, strict=True)]
+    dots = free[: max(counts)]
+    labels = [
+        part.replace("...", dots[len(dots) - count :])
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    return labels, result.replace("...", dots)
 
 
 def mapped_operand(node: Node) -> Node | None:

@@ -23,6 +23,8 @@ SQUASHES = {
     "clamp",
 }
 """operators that make a weight of any number"""
+_SOFTMAX = {"softmax", "_softmax", "_safe_softmax"}
+_MIXES = {"conv2d", "linear"}
 _MOVES = (
     RESHAPES
     | PERMUTES
@@ -56,11 +58,19 @@ def marked(hearing: Hearing, call: Any, result: Any) -> Mark | None:
     if found is None:
         return None
     mark: Mark = hearing.marks[found]
-    if about.name in _MOVES:
+    if about.name in _MOVES or (about.name in _MIXES and _mixes_heads(mark, found, arguments)):
         return mark
     if not about.pointwise or not isinstance(result, Tensor):
         return None
     return mark if _still(hearing, about.name, given, found, result) else None
+
+
+def _mixes_heads(mark: Mark, weights: Tensor, arguments: Any) -> bool:
+    """Return whether a layer mixes rows of several heads, token by token: they are still rows."""
+    if mark.made not in _SOFTMAX or weights.dim() != 4 or arguments[0] is not weights:
+        return False
+    kernel = arguments[1].shape[2:]
+    return all(length == 1 for length in kernel)
 
 
 def _squashed(hearing: Hearing, name: str, arguments: Any, keywords: Any) -> Mark | None:

@@ -24,7 +24,8 @@ from vizattn.texts import Refused
 
 _STRAIGHT = 0.01
 """parts of the picture by which a measured place may be off the line that places lie on"""
-_NAME = "tensor"
+TENSOR = "tensor"
+"""the name of the picture where the network's own input was given"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def from_tensors(given: Any) -> Prepared:
     if any(each.shape[0] != 1 for each in maps):
         raise Refused("foreign.one_picture", count=max(each.shape[0] for each in maps))
     size = (shown.shape[3], shown.shape[2])
-    picture = Picture(_as_image(shown[0]), size, _NAME, (Note("foreign.note.tensor"),))
+    picture = Picture(_as_image(shown[0]), size, TENSOR, (Note("foreign.note.tensor"),))
     return Prepared(picture, Framing(size, size, (0, 0), size), inputs, named)
 
 

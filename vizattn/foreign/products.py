@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vizattn.foreign.lettered import spelled_out
 from vizattn.foreign.scores import Stage
 
 Again = Callable[[Tensor, Tensor], Tensor]
@@ -76,11 +77,11 @@ def _multiply(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _einsum(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Product | None:
-    equation, operands = str(arguments[0]).replace(" ", ""), arguments[1]
-    if len(operands) != 2 or "->" not in equation or "." in equation:
+    equation, operands = str(arguments[0]), arguments[1]
+    spelled = spelled_out(equation, [each.dim() for each in operands])
+    if spelled is None or len(operands) != 2:
         return None
-    given, result = equation.split("->")
-    one, other = given.split(",")
+    (one, other), result = spelled
     if any(len(set(labels)) < len(labels) for labels in (one, other, result)):
         return None
     summed = [label for label in one if label in other and label not in result]

@@ -75,7 +75,7 @@ class Tracker(TorchDispatchMode):
         scores = None if handled else self._followed(call, result)
         mark = None if handled else marked(self.heard, call, result)
         self.heard.graph.record(func, args, kwargs, result)
-        if len(self.heard.products) and name in branches.HEARD:
+        if name in branches.HEARD and not handled:
             weighed = branches.HEARD[name](self.heard, call, result)
         for position in about.written:
             self._forget(args[position] if position < len(args) else None)
