@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from gradio import Request
+from gradio import Blocks, Request
 from gradio.context import LocalContext
 
 from vizattn.ui import uploads
@@ -57,19 +57,34 @@ def test_places_cannot_be_guessed() -> None:
     assert len(one.parent.name) >= 32
 
 
+def later(seconds: float = LONG) -> float:
+    return time.time() + seconds
+
+
 def test_empty_folders_go_and_files_that_were_sent_stay_for_a_while(folder: Path) -> None:
     kept, gone = sent(folder), folder / "def"
+    names = {str(kept)}
     gone.mkdir()
-    tidy_up()
+    tidy_up([names])
     assert gone.is_dir(), "a file may be on its way"
-    tidy_up(time.time() + 0.9 * FETCHED_WITHIN)
+    tidy_up([names], now=later(0.9 * FETCHED_WITHIN))
     assert kept.read_bytes() == b"a picture"
     assert not gone.exists()
-    tidy_up(time.time() + LONG)
-    assert kept.read_bytes() == b"", "it was read long ago"
-    kept.unlink()
-    tidy_up(time.time() + LONG)
-    assert list(folder.iterdir()) == []
+    tidy_up([names], now=later())
+    assert list(folder.iterdir()) == [], "it was read long ago"
+    assert names == set()
+
+
+def test_files_of_the_page_and_of_others_stay(folder: Path, tmp_path: Path) -> None:
+    shown, other = sent(folder, "shown.png"), tmp_path / "other.png"
+    other.write_bytes(b"not sent")
+    somebody = folder / "ghi" / "theirs.png"
+    somebody.parent.mkdir()
+    somebody.write_bytes(b"another program's")
+    names = {str(shown), str(other)}
+    tidy_up([names], stay={str(shown)}, now=later())
+    assert all(path.is_file() for path in (shown, other, somebody))
+    assert names == {str(shown), str(other)}
 
 
 @contextmanager
@@ -83,23 +98,24 @@ def answering(session: str) -> Iterator[None]:
 
 
 def test_files_go_with_their_visitor(folder: Path) -> None:
-    soon = time.time() + 0.5 * FETCHED_WITHIN
+    soon = later(0.5 * FETCHED_WITHIN)
     with answering("one"):
         shared, own = uploaded(sent(folder)), place_for("analysis.json")
         own.write_bytes(b"numbers")
+    names = [{str(shared)}]
     with answering("other"):
         assert uploaded(shared) == shared
-    tidy_up(soon)
+    tidy_up(names, now=soon)
     assert own.read_bytes() == b"numbers", "its visitor is still here"
     leave("one")
-    tidy_up(soon)
-    assert own.read_bytes() == b""
+    tidy_up(names, now=soon)
+    assert not own.exists()
     assert shared.read_bytes() == b"a picture", "another visitor has sent the same"
     leave("other")
-    tidy_up()
+    tidy_up(names)
     assert shared.read_bytes() == b"a picture", "somebody may just have sent it again"
-    tidy_up(soon)
-    assert shared.read_bytes() == b""
+    tidy_up(names, now=soon)
+    assert not shared.exists()
 
 
 def test_what_was_fetched_takes_no_room(folder: Path) -> None:
@@ -107,10 +123,7 @@ def test_what_was_fetched_takes_no_room(folder: Path) -> None:
     path.write_bytes(bytes(10_000))
     tidy_up()
     assert path.stat().st_size == 10_000
-    tidy_up(time.time() + LONG)
-    assert path.stat().st_size == 0
-    path.unlink()
-    tidy_up(time.time() + LONG)
+    tidy_up(now=later())
     assert not path.parent.exists()
     place_for("next.json").write_bytes(b"there is room again")
 
@@ -126,8 +139,14 @@ def test_a_running_server_tidies_up(folder: Path, monkeypatch: pytest.MonkeyPatc
     gone.mkdir(parents=True)
     os.utime(gone, (1, 1))
 
+    class Running:
+        """As much of Gradio's server as tidying up asks for."""
+
+        def get_blocks(self) -> Blocks:
+            return Blocks()
+
     async def serve() -> None:
-        async with tidied(None):
+        async with tidied(Running()):
             for _ in range(1000):
                 if not gone.exists():
                     break

@@ -25,7 +25,7 @@ from vizattn.ui.parts import header_value, part
 from vizattn.ui.settings import VISITORS, Settings
 from vizattn.ui.theme import look
 from vizattn.ui.turning_away import handlers
-from vizattn.ui.uploads import FETCHED_WITHIN, leave, tidied
+from vizattn.ui.uploads import leave, tidied
 from vizattn.ui.visits import Desk
 
 
@@ -55,8 +55,6 @@ TABS: tuple[Tab, ...] = (
 """in the order in which they stand; a new tab is a builder and a line here"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 _PATIENCE = 0.05
-_CACHE_EVERY = 60
-"""seconds between two looks for files to delete"""
 
 
 def build_page(
@@ -76,12 +74,10 @@ def build_page(
     settings = settings or Settings()
     if store is None:
         store = Store(total=VISITORS, seconds=60 * settings.session_minutes)
-    age = max(1, int(min(60 * settings.session_minutes, 2 * FETCHED_WITHIN)))
     with gr.Blocks(
         title=text(DEFAULT_LANGUAGE, "explore.title"),
         analytics_enabled=False,
         fill_width=True,
-        delete_cache=(min(_CACHE_EVERY, age), age),
     ) as blocks:
         desk = Desk(library, store, settings)
         frame = Frame(blocks, part("header", "header"), desk, settings)

@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,9 @@ def leave(session: str) -> None:
 
 
 @asynccontextmanager
-async def tidied(_: Any) -> AsyncIterator[None]:
+async def tidied(app: Any) -> AsyncIterator[None]:
     """Tidy up once a minute while a server runs."""
-    tidying = asyncio.create_task(_tidy())
+    tidying = asyncio.create_task(_tidy(app))
     try:
         yield
     finally:
@@ -104,27 +104,41 @@ async def tidied(_: Any) -> AsyncIterator[None]:
             await tidying
 
 
-async def _tidy() -> None:
+async def _tidy(app: Any) -> None:
     while True:
         await asyncio.sleep(_EMPTY_FOR)
-        await asyncio.to_thread(tidy_up)
+        blocks = app.get_blocks()
+        stay = {name for block in blocks.blocks.values() for name in _kept_by(block)}
+        await asyncio.to_thread(tidy_up, blocks.temp_file_sets, stay)
 
 
-def tidy_up(now: float | None = None) -> None:
-    """Empty files that have been fetched or read, and remove folders that have nothing in them.
+def _kept_by(block: Any) -> set[str]:
+    return set(getattr(block, "keep_in_cache", ()))
 
-    Gradio deletes the empty files when they are old, and would keep the names of those that
-    others deleted; folders it leaves. Memory that nobody uses goes back to the system.
+
+def tidy_up(
+    names: Sequence[set[str]] = (), stay: Collection[str] = (), now: float | None = None
+) -> None:
+    """Remove files that have been fetched or read, and folders that have nothing in them.
+
+    Gradio's own tidying ends for good when a file comes while it looks, and keeps the names of
+    files that others deleted. Memory that nobody uses goes back to the system.
 
     Args:
+        names: Gradio's sets of the names of its files; those of removed files are taken out.
+        stay: names of files that the page itself shows.
         now: seconds since the epoch; the clock's by default.
     """
     now = time.time() if now is None else now
-    folder = Path(get_upload_folder())
-    for file in (*folder.glob("*/*"), *folder.glob(f"{_OUTGOING}/*/*")):
+    folder = Path(get_upload_folder()).resolve()
+    # A copy is made in one go, whatever is being added meanwhile.
+    files = {Path(name) for own in names for name in own.copy() if name not in stay}
+    for file in (*files, *folder.glob(f"{_OUTGOING}/*/*")):
         with suppress(OSError):
-            if file.is_file() and file.stat().st_size:
+            if folder in file.resolve().parents:
                 _tidy_away(file, now)
+    for own in names:
+        own -= {name for name in own.copy() if not os.path.exists(name)}
     for empty in (*folder.glob("*/"), *folder.glob(f"{_OUTGOING}/*/")):
         # One that is not empty stays, and somebody may have been quicker.
         with suppress(OSError):
@@ -137,5 +151,5 @@ def _tidy_away(file: Path, now: float) -> None:
     # Another visitor may just have sent the same: no younger file goes.
     wait = _EMPTY_FOR if _BELONGINGS.left(file.resolve()) else FETCHED_WITHIN
     if file.stat().st_mtime < now - wait:
-        os.truncate(file, 0)
+        file.unlink()
         _BELONGINGS.forget(file.resolve())
