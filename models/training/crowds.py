@@ -30,8 +30,6 @@ SCENES = 320
 HEAD_SIGMA, BODY_SIGMA = 6.0, 8.0
 """pixels around a point that are surely its own: a head is smaller than a body"""
 _BACKGROUND = 0.15
-_SOMEBODY = 0.5
-"""share of the crops that are put around somebody"""
 CONDITIONS: dict[str, Shown] = {
     "rgb": Shown(thermal=False),
     "thermal": Shown(rgb=False),
@@ -337,8 +335,8 @@ def _window(scene: Scene, cut: Crop, generator: torch.Generator) -> _Window:
     room = [
         (min(0.0, s - e), max(0.0, s - e)) for s, e in zip((width, height), extents, strict=True)
     ]
-    if len(scene.points) and uniform(0, 1) < _SOMEBODY:
-        # A street is mostly empty: half of its crops have somebody for certain.
+    if len(scene.points) and uniform(0, 1) < cut.around:
+        # A street is mostly empty: some of its crops have somebody for certain.
         person = scene.points[int(uniform(0, len(scene.points) - 1e-3))].tolist()
         room = [
             (min(max(low, at - extent), high), max(min(high, at), low))
