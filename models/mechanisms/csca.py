@@ -54,6 +54,7 @@ from models.mechanism import (
     Plug,
     Reference,
 )
+from models.multiscale import MultiScaleContext
 
 Feature = Float[Tensor, "batch channel row column"]
 Deep = Float[Tensor, "batch deep down across"]
@@ -65,25 +66,6 @@ RUNS_LOG2 = (4, 3, 2, 1, 1)
 """L of each stage"""
 SHARED_MULTIPLE = 32
 """inputs whose sides are multiples of this can be re-assembled at every stage"""
-
-
-class MultiScaleContext(nn.Module):
-    """Return each map mixed with itself pooled by 2 and by 4 (section 3.3).
-
-    Args:
-        channels: channels of x.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.mix = nn.Conv2d(3 * channels, channels, kernel_size=1)
-
-    def forward(self, x: Feature) -> Feature:
-        """Return ReLU(conv([x, x pooled by 2, x pooled by 4])); sides must be 4 at least."""
-        if min(x.shape[2:]) < 4:
-            raise ValueError(f"expected maps of at least 4 x 4 cells, received {tuple(x.shape)}")
-        pooled = [F.interpolate(F.max_pool2d(x, n), size=x.shape[2:]) for n in (2, 4)]
-        return F.relu(self.mix(torch.cat([x, *pooled], dim=1)))
 
 
 class CrossModalAttention(AttentionBlock):
