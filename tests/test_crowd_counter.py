@@ -129,30 +129,3 @@ def test_the_plain_host_has_no_attention() -> None:
     assert not blocks_of(network)
     with torch.inference_mode():
         assert torch.isfinite(network(*pictures((64, 64)))).all()
-
-
-def test_batches_shown_together_get_the_answers_that_each_would_get_alone() -> None:
-    network = counter(norm=True)
-    (rgb, thermal), (other, warm) = pictures((70, 97), 2), pictures((70, 97), 1)
-    shown = [(rgb, thermal), (other, None), (None, warm)]
-    with torch.inference_mode():
-        for answer, pair in zip(network.together(shown), shown, strict=True):
-            torch.testing.assert_close(answer, network(*pair), rtol=1e-4, atol=1e-6)
-
-
-def test_batches_shown_together_share_their_statistics() -> None:
-    network = counter(norm=True).train()
-    (rgb, thermal), (other, warm) = pictures((64, 64), 2), pictures((64, 64), 1)
-    norm = next(m for m in network.stages[0].rgb if isinstance(m, nn.BatchNorm2d))
-    seen: list[int] = []
-    hook = norm.register_forward_hook(lambda module, given, made: seen.append(len(given[0])))
-    with hook:
-        answers = network.together([(rgb, thermal), (other, None), (None, warm)])
-    assert [len(answer) for answer in answers] == [2, 1, 1]
-    assert seen == [3], "two pairs and one RGB picture, normalised as one"
-
-
-def test_batches_shown_together_each_need_a_picture() -> None:
-    rgb, _ = pictures((64, 64))
-    with pytest.raises(ValueError, match="received neither"):
-        counter().together([(rgb, None), (None, None)])

@@ -140,20 +140,14 @@ def test_a_shift_moves_only_the_thermal_picture() -> None:
     assert torch.equal(moved[0, 33:37, 25:29] > 200, torch.ones(4, 4, dtype=torch.bool))
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_batches_show_the_senses_that_the_recipe_names(data: Path, together: bool) -> None:
+def test_batches_show_the_senses_that_the_recipe_names(data: Path) -> None:
     task = CountTask(data, data / "runs")
-    shares = (("both", 0.4), ("rgb", 0.4), ("thermal", 0.2))
-    recipe = replace(shrunken("csca-small"), steps=20, batch=5, senses=shares, together=together)
-    batches = task.batches(recipe, recipe.crops[0], torch.Generator().manual_seed(0))
-    kinds = []
-    for parts, marks in batches:
-        kinds.append(tuple((p.rgb is not None, p.thermal is not None) for p in parts))
-        shown = [len(p.rgb if p.rgb is not None else p.thermal) for p in parts]  # type: ignore[arg-type]
-        assert sum(shown) == len(marks.points) == len(marks.sizes) == len(marks.sigma) == 5
-    both, rgb, thermal = (True, True), (True, False), (False, True)
-    alone = {(both,), (rgb,), (thermal,)}
-    assert set(kinds) == ({(both, rgb, thermal)} if together else alone)
+    recipe = replace(shrunken("csca-small"), steps=30)
+    kinds = {
+        (cuts.rgb is not None, cuts.thermal is not None)
+        for cuts, _ in task.batches(recipe, recipe.crops[0], torch.Generator().manual_seed(0))
+    }
+    assert kinds == {(True, True), (True, False), (False, True)}
 
 
 def test_the_loss_falls_when_people_are_found(data: Path) -> None:

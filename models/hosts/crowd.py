@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.hosts.trunk import set_stride
-from models.mechanisms.csca import SHARED_MULTIPLE, CSCANetwork, CSCAStage, SpatioChannelAttention
+from models.mechanisms.csca import SHARED_MULTIPLE, CSCANetwork, SpatioChannelAttention
 
 SMALLEST_SIDE = 32
 DENSITY_STRIDE = 8
@@ -79,31 +78,9 @@ class CrowdCounter(nn.Module):
         """
         given = [picture for picture in (rgb, thermal) if picture is not None]
         _check(given)
+        rows, columns = given[0].shape[2:]
         density = self.network(*(_padded(p) if p is not None else None for p in (rgb, thermal)))
-        return _reached(density, given[0])
-
-    def together(self, shown: Sequence[tuple[Image | None, Image | None]]) -> list[Density]:
-        """Return the answer to each of several batches of pictures of one size.
-
-        In training the batch norms of a sense see it in all of them at once, as they will later:
-        those of streets and of crowds, with one sense or both, have statistics of their own.
-
-        Args:
-            shown: (RGB, thermal) of each batch; either may be None.
-        """
-        for pair in shown:
-            _check([picture for picture in pair if picture is not None])
-        inside = [tuple(None if p is None else _padded(p) for p in pair) for pair in shown]
-        shared: list[Tensor] = []
-        for stage in cast(Iterable[CSCAStage], self.stages):
-            rgb = _all_at_once(stage.rgb, [pair[0] for pair in inside])
-            thermal = _all_at_once(stage.thermal, [pair[1] for pair in inside])
-            joined = [stage.join(*pair) for pair in zip(rgb, thermal, strict=True)]
-            inside = [(features[0], features[1]) for features in joined]
-            shared = [cast(Tensor, features[2]) for features in joined]
-        densities = map(self.network.density, shared)
-        pictures = [next(p for p in pair if p is not None) for pair in shown]
-        return [_reached(*pair) for pair in zip(densities, pictures, strict=True)]
+        return density[:, :, : -(-rows // DENSITY_STRIDE), : -(-columns // DENSITY_STRIDE)]
 
     @contextmanager
     def fusion_off(self, stages: frozenset[int]) -> Iterator[None]:
@@ -122,20 +99,6 @@ class CrowdCounter(nn.Module):
         finally:
             for index, fuse in kept.items():
                 self.stages[index].fuse = fuse
-
-
-def _all_at_once(layers: nn.Module, given: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """Return what some layers make of each batch, run as one; what is None stays."""
-    there = [batch for batch in given if batch is not None]
-    if not there:
-        return [None] * len(given)
-    made = iter(layers(torch.cat(there)).split([len(batch) for batch in there]))
-    return [None if batch is None else next(made) for batch in given]
-
-
-def _reached(density: Tensor, picture: Image) -> Density:
-    rows, columns = picture.shape[2:]
-    return density[:, :, : -(-rows // DENSITY_STRIDE), : -(-columns // DENSITY_STRIDE)]
 
 
 def _check(given: list[Image]) -> None:

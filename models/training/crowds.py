@@ -30,6 +30,8 @@ SCENES = 320
 HEAD_SIGMA, BODY_SIGMA = 6.0, 8.0
 """pixels around a point that are surely its own: a head is smaller than a body"""
 _BACKGROUND = 0.15
+_SOMEBODY = 0.5
+"""share of the crops that are put around somebody"""
 CONDITIONS: dict[str, Shown] = {
     "rgb": Shown(thermal=False),
     "thermal": Shown(rgb=False),
@@ -109,14 +111,14 @@ class CountTask:
 
     def batches(
         self, recipe: Recipe, cut: Crop, generator: torch.Generator
-    ) -> Iterator[tuple[list[Cuts], Marks]]:
-        """Yield batches: of one kind each (RGB alone, thermal alone, or both), or of all kinds."""
+    ) -> Iterator[tuple[Cuts, Marks]]:
+        """Yield batches of one kind each: RGB alone, thermal alone, or both."""
+        kinds = [kind for kind, _ in recipe.senses]
+        shares = torch.tensor([share for _, share in recipe.senses])
         for _ in range(recipe.steps):
-            parts = [
-                _cut(self._choose(kind, count, generator), kind, recipe, cut, generator)
-                for kind, count in _kinds(recipe, generator)
-            ]
-            yield [cuts for cuts, _ in parts], _joined([marks for _, marks in parts])
+            kind = kinds[int(torch.multinomial(shares, 1, generator=generator))]
+            scenes = self._choose(kind, recipe.batch, generator)
+            yield _cut(scenes, kind, recipe, cut, generator)
 
     def _choose(self, kind: str, count: int, generator: torch.Generator) -> list[Scene]:
         # Heads are dense and say much; of five RGB pictures one is a street.
@@ -124,14 +126,16 @@ class CountTask:
         chosen = _some(self.pairs, street, generator)
         return chosen + _some(self.heads, count - street, generator)
 
-    def answer(
-        self, network: nn.Module, preprocessing: Preprocessing, images: list[Cuts]
-    ) -> Tensor:
+    def answer(self, network: nn.Module, preprocessing: Preprocessing, images: Cuts) -> Tensor:
         """Return the density maps."""
-        shown = [_inputs(cuts, preprocessing) for cuts in images]
-        if isinstance(network, CrowdCounter):
-            return torch.cat(network.together(shown))
-        return torch.cat([network(*pair) for pair in shown])
+        rgb = thermal = None
+        if images.rgb is not None:
+            rgb = preprocessing.normalise(images.rgb).to(memory_format=torch.channels_last)
+        if images.thermal is not None:
+            thermal = thermal_input(images.thermal / 255)
+            thermal = thermal.contiguous(memory_format=torch.channels_last)
+        density: Tensor = network(rgb, thermal)
+        return density
 
     def loss(self, recipe: Recipe, scores: Tensor, targets: Marks) -> Tensor:
         """Return the Bayesian loss, over the root of how many people there are.
@@ -157,9 +161,7 @@ class CountTask:
         wrong = (density - spread(points, sigma, density.shape)).square().sum()
         if sigma == BODY_SIGMA and recipe.body_weight:
             # Streets are nearly empty: absolute errors there are smallest for an empty map.
-            # And what is nearly nothing everywhere adds up to somebody.
-            too_many = (density.sum() - len(points)).square()
-            return recipe.body_weight * wrong + recipe.body_count_weight * too_many
+            return recipe.body_weight * wrong
         loss = BayesianLoss(DENSITY_STRIDE, sigma, _BACKGROUND).of_one(density, points, size)
         return loss + recipe.density_weight * wrong
 
@@ -242,34 +244,6 @@ def _some(scenes: list[Scene], count: int, generator: torch.Generator) -> list[S
     return [scenes[i] for i in index.tolist()]
 
 
-def _kinds(recipe: Recipe, generator: torch.Generator) -> list[tuple[str, int]]:
-    """Return how many pictures of which kinds the next batch has."""
-    if recipe.together:
-        counts = [(kind, round(share * recipe.batch)) for kind, share in recipe.senses]
-        return [(kind, count) for kind, count in counts if count]
-    shares = torch.tensor([share for _, share in recipe.senses])
-    kind, _ = recipe.senses[int(torch.multinomial(shares, 1, generator=generator))]
-    return [(kind, recipe.batch)]
-
-
-def _joined(marks: Sequence[Marks]) -> Marks:
-    return Marks(
-        [points for each in marks for points in each.points],
-        [size for each in marks for size in each.sizes],
-        [sigma for each in marks for sigma in each.sigma],
-    )
-
-
-def _inputs(cuts: Cuts, preprocessing: Preprocessing) -> tuple[Tensor | None, Tensor | None]:
-    rgb = thermal = None
-    if cuts.rgb is not None:
-        rgb = preprocessing.normalise(cuts.rgb).to(memory_format=torch.channels_last)
-    if cuts.thermal is not None:
-        thermal = thermal_input(cuts.thermal / 255)
-        thermal = thermal.contiguous(memory_format=torch.channels_last)
-    return rgb, thermal
-
-
 def _cut(
     scenes: list[Scene], kind: str, recipe: Recipe, cut: Crop, generator: torch.Generator
 ) -> tuple[Cuts, Marks]:
@@ -335,8 +309,8 @@ def _window(scene: Scene, cut: Crop, generator: torch.Generator) -> _Window:
     room = [
         (min(0.0, s - e), max(0.0, s - e)) for s, e in zip((width, height), extents, strict=True)
     ]
-    if len(scene.points) and uniform(0, 1) < cut.around:
-        # A street is mostly empty: some of its crops have somebody for certain.
+    if len(scene.points) and uniform(0, 1) < _SOMEBODY:
+        # A street is mostly empty: half of its crops have somebody for certain.
         person = scene.points[int(uniform(0, len(scene.points) - 1e-3))].tolist()
         room = [
             (min(max(low, at - extent), high), max(min(high, at), low))

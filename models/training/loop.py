@@ -144,6 +144,8 @@ def rate_at(recipe: Recipe, epoch: float) -> float:
 
 def freeze(network: nn.Module, recipe: Recipe) -> list[nn.Module]:
     """Stop gradients where the recipe says so; return the modules that must stay in eval mode."""
+    if recipe.still_norms:
+        return _norms(network, "")
     if recipe.frozen is None:
         return []
     pattern = re.compile(recipe.frozen)
