@@ -222,6 +222,17 @@ def test_own_pictures_are_counted_swapped_and_removed(page: Any, mine: Path) -> 
     assert page.locator(".vc-pane:visible").count() == 1
 
 
+def test_a_picture_that_is_sent_before_the_first_is_opened_joins_it(page: Any, mine: Path) -> None:
+    after(page, lambda: page.evaluate(f"() => {CROWD}.open({{ example: '{FIRST.id}' }})"))
+    page.evaluate(f"() => {{ {CROWD}.open({{ example: '{FIRST.id}' }}); }}")
+    send(page, rgb=mine, thermal=FIRST.thermal_path)  # type: ignore[arg-type]
+    page.wait_for_function(f"() => {CROWD}.scene.payload.senses.length === 2 && !{CROWD}.scene.old")
+    page.wait_for_function(f"() => {CROWD}.inquiry.pair.id")
+    settled(page)
+    assert shown(page)["senses"] == ["rgb", "thermal"]
+    assert "mine.png" in page.locator(".vc-drop[data-sense=rgb]").inner_text()
+
+
 def test_a_bad_file_is_one_sentence_and_loses_nothing(page: Any, tmp_path: Path) -> None:
     before = shown(page)
     bad = tmp_path / "<b>notes<b>.png"

@@ -13,6 +13,7 @@ export class Inquiry {
     this.on = on;
     this.courier = new Courier(options.send, busy);
     this.pair = null;
+    this.parts = {};
     this.network = options.offer.networks[0]?.name ?? null;
     this.registration = null;
     this.sweeping = [];
@@ -22,7 +23,13 @@ export class Inquiry {
   /** Open an example, or a visitor's own pictures: {example} or {own, rgb, thermal, swap}. */
   open(pair, words) {
     this.still();
-    const data = () => ({ pair, network: this.network, registration: pair.registration ?? null });
+    // A picture that still waits for its turn goes along with the one that comes after it.
+    this.parts = "own" in pair ? { ...this.parts, ...pair } : {};
+    const data = () => {
+      const own = "own" in pair && { ...this.parts, own: this.pair?.id ?? null };
+      this.parts = {};
+      return { pair: own || pair, network: this.network, registration: pair.registration ?? null };
+    };
     this.courier.ask("open", words, data, (message) => this.opened(message));
   }
 
