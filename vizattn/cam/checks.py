@@ -74,14 +74,12 @@ def finite(raw: Tensor) -> Check:
 
 
 def _scores(network: nn.Module, x: Tensor, seen: Observed) -> list[float]:
-    scales = torch.tensor(_SCALES, device=x.device, dtype=seen.features.output.dtype)
+    # One at a time: not every network takes several pictures at once.
+    def score(scale: float) -> Tensor:
+        scaled = seen.features.output * scale
+        return scores_with(network, x, seen.features.layer, lambda _: scaled)
 
-    def scaled(output: Tensor) -> Tensor:
-        own = seen.features.output.expand_as(output)
-        return own * scales.reshape(-1, *[1] * (output.ndim - 1))
-
-    scores = scores_with(network, x.expand(len(_SCALES), -1, -1, -1), seen.features.layer, scaled)
-    return seen.target.logit(scores).double().tolist()
+    return seen.target.logit(torch.cat([score(scale) for scale in _SCALES])).double().tolist()
 
 
 def _sums(method: Method, seen: Observed) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def build_page(
         endpoints.build(frame)
         blocks.unload(_leave)
     if ahead:
-        threading.Thread(target=_look_ahead, args=(blocks, desk), daemon=True).start()
+        _begin_looking_ahead(blocks, desk)
     blocks.queue(max_size=settings.queue_size, default_concurrency_limit=settings.concurrency)
     return blocks
 
@@ -96,13 +96,27 @@ def _leave(request: gr.Request) -> None:
     leave(session_of(request))
 
 
-def _look_ahead(blocks: gr.Blocks, desk: Desk) -> None:
+def _begin_looking_ahead(blocks: gr.Blocks, desk: Desk) -> None:
     """Make the first visitor's first look, but not before the page answers."""
-    while not blocks.is_running:
-        time.sleep(_PATIENCE)
-    with suppress(Exception):
-        # Whoever comes is told what is wrong.
-        desk.look_ahead()
+    ended = threading.Event()
+
+    def wait_and_look() -> None:
+        while not blocks.is_running:
+            if ended.wait(_PATIENCE):
+                return
+        with suppress(Exception):
+            # Whoever comes is told what is wrong.
+            desk.look_ahead()
+
+    looking = threading.Thread(target=wait_and_look, daemon=True)
+    looking.start()
+
+    def finish() -> None:
+        ended.set()
+        # A program that ends in the middle of a network's work is said to have crashed.
+        looking.join()
+
+    atexit.register(finish)
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:

@@ -21,11 +21,6 @@ from vizattn.ui.sites import site
 VERSION = 1
 LONGEST_SHOWN = 1280
 """the long side, in pixels, at which a larger picture is sent to the browser"""
-_SAVED: dict[str, Json] = {
-    # It is looked at once and thrown away: fast beats small.
-    "PNG": {"compress_level": 1},
-    "JPEG": {"quality": 92, "subsampling": 0},
-}
 CLASS_COLOURS = (
     "#6fb7e0",  # sky
     "#c7573b",  # building
@@ -88,25 +83,21 @@ def _picture(analysis: Analysis) -> Json:
     width, height = analysis.framing.original
     name = analysis.picture.name
     return {
-        **shown_picture(analysis.picture.rgb, "JPEG"),
+        **shown_picture(analysis.picture.rgb),
         "width": width,
         "height": height,
         "alt": spoken(lambda language: text(language, "explore.picture_alt", name=name)),
     }
 
 
-def shown_picture(picture: Image.Image, kind: str = "PNG") -> Json:
-    """Return a picture, reduced where it is large, as an address that holds it, and its size.
-
-    Args:
-        picture: what is shown; nothing is computed from the copy.
-        kind: "PNG", exact, or "JPEG", a quarter of that for a photograph.
-    """
+def shown_picture(picture: Image.Image) -> Json:
+    """Return a picture, reduced where it is large, as an address that holds it, and its size."""
     shown = picture.copy()
     shown.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
     buffer = BytesIO()
-    shown.save(buffer, kind, **_SAVED[kind])
-    url = f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()
+    # It is looked at once and thrown away: fast beats small.
+    shown.save(buffer, "PNG", compress_level=1)
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     return {"url": url, "shown_width": shown.width, "shown_height": shown.height}
 
 
