@@ -11,6 +11,7 @@ import pytest
 from models.goals import Goal
 from models.mechanism import mechanisms
 from vizattn.__main__ import main
+from vizattn.analysis import TASKS
 from vizattn.networks import Library
 from vizattn.texts import LANGUAGES, text
 from vizattn.ui.offers import groups
@@ -57,8 +58,9 @@ def test_goals_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def offered(language: str) -> list[dict[str, Any]]:
     library = Library("cpu")
-    cards = {name: card for name, card in library.cards().items() if card.mechanism}
-    return groups(language, cards, library)
+    cards = {n: card for n, card in library.cards().items() if card.mechanism}
+    explored = {name: card for name, card in cards.items() if card.task in TASKS}
+    return groups(language, explored, library)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -42,7 +42,7 @@ export class Desk {
       this.readout,
       this.bar.root, this.controls.below, this.notice, this.strip.root, this.missed.root, this.help);
     // Panels of the page: under the picture, on a narrow screen under the facts.
-    this.under = h("div", { class: "va-under" });
+    this.under = h("div", { class: "va-beneath" });
     this.root = h("div", { class: "va va-vacant" },
       h("div", { class: "va-columns" }, this.middle, this.facts.root, this.under));
     // A page without Gradio has no theme switch, so the reader's system decides.
