@@ -165,4 +165,4 @@ def plot(found: Sequence[Scaling], path: Path) -> None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
     figure.suptitle("solid: O(N²) stated, dashed: O(N √N), dotted: O(N)", fontsize=9)
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
