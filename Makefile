@@ -22,9 +22,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-compile
 run: $(VENV)/.for-running
 	$(BIN)/python app.py $(ARGS)
 
-# One thread a worker: two workers with two threads each would only get in each other's way.
+# One thread a worker: two workers with two threads each would only get in each other's way. A worker
+# that dies ends the run: what killed it would kill its replacement, or the replacement would wait.
 test: $(VENV)/.for-testing browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 lint: $(VENV)/.for-testing
 	$(BIN)/ruff check .
