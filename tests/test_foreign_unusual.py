@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from tests.foreign_networks import (
     same_rows,
     softmax_rows,
 )
-from vizattn.attention import ChannelGate, PlaceAffinity
+from vizattn.attention import ChannelGate, PlaceAffinity, SpatialGate
 from vizattn.features import Table
 
 
@@ -140,3 +141,118 @@ def test_branches_by_einsum() -> None:
     captured = only(vizattn.capture(Gated(summed, lambda x, made: made), image()), Table)
     assert captured.claim is Claim.SIMPLEX
     assert captured.shape == (2, 6)
+
+
+@pytest.mark.parametrize("lead", [(1, 1), (1,), ()])
+def test_rows_and_columns_that_are_mixed_one_after_the_other(
+    lead: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Bilinear attentional transforms (Chi et al. 2020): P x Q, from means over the picture."""
+
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.after = nn.Conv2d(3, 4, 4, 4), nn.Conv2d(4, 4, 1)
+            self.down, self.across = nn.Linear(4, 64), nn.Linear(4, 36)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(self.embed(x))
+            means = x.mean((2, 3))
+            down = self.down(means).view(*lead, 8, 8).softmax(-1)
+            across = self.across(means).view(*lead, 6, 6).softmax(-2)
+            self.weights = down, across
+            x = F.relu(self.after(down @ x @ across))
+            return x * x.mean(dim=1, keepdim=True).sigmoid()
+
+    network = Mixed()
+    seen = vizattn.capture(network, image(32, 24))
+    rows, columns, gate = seen.sites
+    assert isinstance(rows, PlaceAffinity)
+    assert isinstance(columns, PlaceAffinity)
+    assert isinstance(gate, SpatialGate)
+    assert [(each.key_grid.rows, each.key_grid.columns) for each in (rows, columns)] == [
+        (8, 1),
+        (1, 6),
+    ]
+    down, across = (each.view(1, *each.shape[-2:]) for each in network.weights)
+    same_rows(rows, down)
+    same_rows(columns, across.transpose(-2, -1))
+    # Nothing says that mixed rows stay in their order: it is said to be assumed.
+    assert "not followed" in seen.evidence()[rows.site]
+    assert (gate.grid.rows, gate.grid.columns) == (8, 6)
+    assert all(site.passed for site in seen.sites)
+    goes_everywhere(seen, tmp_path)
+
+
+def test_learned_queries_are_on_no_grid() -> None:
+    """As many queries as would make a grid: they are parameters, and so are nowhere."""
+
+    class Asking(Tokens):
+        def __init__(self) -> None:
+            super().__init__(lambda q, k, v: (softmax_rows(q, k) @ v, softmax_rows(q, k)))
+            self.ask = nn.Parameter(torch.randn(1, 16, 16))
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens: Any = self.embed(x).flatten(2).transpose(1, 2)
+            out, self.weights = self.attend(self.ask, tokens, tokens)
+            self.attend(out, out, out)
+            return out.mean(dim=1)
+
+    seen = vizattn.capture(Asking(), image())
+    captured = only(seen, PlaceAffinity)
+    assert captured.shape == (16, 1, 16)
+    assert len(captured.query_grid) == 1
+    assert len(seen.missed()) == 1
+
+
+def test_queries_that_hear_each_other_are_nowhere() -> None:
+    """As in DETR's decoder (Carion et al. 2020), without what is added around attention."""
+
+    class Decoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Conv2d(3, 16, 8, 8)
+            self.ask = nn.Parameter(torch.randn(1, 16, 16))
+            self.layers = nn.ModuleList(
+                nn.MultiheadAttention(16, 2, batch_first=True) for _ in range(3)
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = self.embed(x).flatten(2).transpose(1, 2)
+            cross, among, again = self.layers
+            out, _ = cross(self.ask, tokens, tokens)
+            out, _ = among(out, out, out, need_weights=False)
+            out, _ = again(out, tokens, tokens)
+            return out.mean(dim=1)
+
+    seen = vizattn.capture(Decoder(), image())
+    assert [(site.site, site.shape) for site in seen.sites] == [
+        ("layers.0", (32, 1, 16)),
+        ("layers.2", (32, 1, 16)),
+    ]
+    assert all(site.passed for site in seen.sites)
+    assert ["layers.1" in each for each in seen.missed()] == [True]
+
+
+def test_weights_that_windows_share() -> None:
+    """One table of weights for all windows: every window hears its own places."""
+
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.table = nn.Conv2d(3, 4, 4, 4), nn.Linear(4, 16)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.embed(x)
+            self.weights = self.table(x.mean((2, 3))).view(1, 4, 4).softmax(-1)
+            windows = F.unfold(x, 2, stride=2).view(1, 4, 4, 16).permute(0, 3, 2, 1).flatten(0, 1)
+            return (self.weights @ windows).mean(dim=(0, 1))
+
+    network = Shared()
+    captured = only(vizattn.capture(network, image()), PlaceAffinity)
+    assert (captured.shape, captured.key_grid.rows) == ((1, 64, 64), 8)
+    weights = network.weights[0].detach()
+    rows = captured.rows.some([0, 9])[0].reshape(2, 8, 8)
+    np.testing.assert_allclose(rows[0, :2, :2], weights[0].view(2, 2), atol=1e-6)
+    np.testing.assert_allclose(rows[1, :2, :2], weights[3].view(2, 2), atol=1e-6)
+    assert np.count_nonzero(rows) == 8

@@ -22,6 +22,7 @@ from vizattn.foreign.events import (
     spread_indices,
 )
 from vizattn.foreign.hearing import Hearing
+from vizattn.foreign.places import Follower
 from vizattn.foreign.products import Product, product_of
 from vizattn.foreign.scores import (
     ITSELF,
@@ -200,6 +201,19 @@ def _weighs(hearing: Hearing, product: Product, result: Tensor) -> bool:
     return False
 
 
+def _spread(hearing: Hearing, operand: Tensor, values: Tensor, axes: tuple[int, int]) -> Tensor:
+    """Return weights with an axis of entries where the same ones are applied in many places."""
+    rank = operand.dim()
+    if rank != values.dim() or sorted(axes) != [rank - 2, rank - 1]:
+        return operand
+    shape, node, follower = list(operand.shape), hearing.graph.node(values), Follower()
+    for axis in range(rank - 2):
+        several = shape[axis] == 1 and values.shape[axis] > 1
+        if several and follower.varies(node, _same, axis):
+            shape[axis] = values.shape[axis]
+    return operand.expand(shape)
+
+
 def _made(hearing: Hearing, scores: Scores, operand: Tensor) -> str:
     mark = hearing.marks.get(operand)
     return mark.made if mark is not None else ""
@@ -213,8 +227,9 @@ def _stored(
         hearing.miss("matmul", "too_large")
         return False
     axes = (product.tokens[position] % operand.dim(), product.contracted[position] % operand.dim())
-    weights = Stored(hearing.keeper.keep(operand), Stage(tuple(operand.shape), axes))
     values = product.operands[1 - position]
+    wide = _spread(hearing, operand, values, axes)
+    weights = Stored(hearing.keeper.keep(wide), Stage(tuple(wide.shape), axes))
     made = hearing.marks[operand].made
     described = (made, f"{made}(x) v")
     return _attended(hearing, weights, LEFT, product, values, result, described, position)

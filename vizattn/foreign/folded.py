@@ -57,7 +57,7 @@ class FoldedAffinity(PairwiseAffinity):
         stage = self.weights.stage
         cut = self.weights.cut(self.query, wanted)
         axes = stage.axes[self.query], stage.axes[1 - self.query]
-        return cut.movedim(axes, (-2, -1)).flatten(0, -3).float().cpu()
+        return _entries(cut.movedim(axes, (-2, -1)))
 
     def aggregate(
         self, value: Float[Tensor, "batch head key channel"]
@@ -84,8 +84,7 @@ class PlainAffinity(FoldedAffinity):
             query, key = key, query
         lead = scores.stage.shape[:-2]
         query, key = (
-            each.expand(*lead, *each.shape[-2:]).flatten(0, -3)[self.entries[0]].float().cpu()
-            for each in (query, key)
+            _entries(each.expand(*lead, *each.shape[-2:]))[self.entries[0]] for each in (query, key)
         )
         order = self.heard[0].argsort()
         return Factors(
@@ -121,7 +120,7 @@ class PlacelessQueries(PairwiseAffinity):
         stage = self.weights.stage
         axes = stage.axes[self.query], stage.axes[1 - self.query]
         cut = self.weights.cut(self.query, torch.arange(stage.shape[axes[0]]))
-        rows = cut.movedim(axes, (-2, -1)).flatten(0, -3).float().cpu()
+        rows = _entries(cut.movedim(axes, (-2, -1)))
         cells = torch.where(self.cells < 0, self.keys, self.cells)
         placed = torch.zeros(*rows.shape[:2], self.keys + 1)
         placed = placed.scatter_add(2, cells[:, None].expand(rows.shape), rows)
@@ -137,6 +136,10 @@ class PlacelessQueries(PairwiseAffinity):
         if item:
             raise ValueError(f"expected the only picture, 0, received {item}")
         return self
+
+
+def _entries(rows: Float[Tensor, "*lead n key"]) -> Float[Tensor, "entry n key"]:
+    return rows.reshape(-1, *rows.shape[-2:]).float().cpu()
 
 
 @form_of.register

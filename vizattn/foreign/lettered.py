@@ -19,7 +19,8 @@ def labels_of(node: Node) -> tuple[list[Node], tuple[str, str], str] | None:
             return None
         (one, other), result = spelled
         return operands, (one, other), result
-    operands = [each for each in node.arguments[:2] if isinstance(each, Node)]
+    first = 1 if node.name == "baddbmm" else 0
+    operands = [each for each in node.arguments[first : first + 2] if isinstance(each, Node)]
     if len(operands) != 2 or any(len(each.shape) < 2 for each in operands):
         return None
     lead = ascii_lowercase[3 : 1 + len(node.shape)]

@@ -91,7 +91,7 @@ TOKENWISE = {
     "glu",
 }
 """operators that mix the last axis and leave the tokens where they are"""
-PRODUCTS = {"matmul", "bmm", "mm", "einsum"}
+PRODUCTS = {"matmul", "bmm", "mm", "einsum", "baddbmm"}
 SUMS = {"sum", "nansum", "mean", "amax", "amin", "logsumexp"}
 """operators that make one number of all along some axes"""
 WHOLE = {

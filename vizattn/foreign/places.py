@@ -124,7 +124,9 @@ class Follower:
             return None if first is None else _complex(name, first)
         if name in WHOLE or operator(node.function).pointwise:
             found = _whole(node, parents, known)
-            return found if found is not None else self._added_token(node)
+            if found is None or bool((found.y.isnan() & found.x.isnan()).all()):
+                return self._added_token(node) or found
+            return found
         return None
 
     def _asked(self, node: Node) -> Places | None:
@@ -141,9 +143,9 @@ class Follower:
         if labelled is None:
             return None
         operands, labels, result = labelled
+        known = [self._found.get(each) for each in operands]
         gone = []
-        for operand, own in enumerate(labels):
-            places = self._found.get(operands[operand])
+        for operand, (own, places) in enumerate(zip(labels, known, strict=True)):
             if places is None:
                 continue
             along = {
@@ -152,11 +154,12 @@ class Follower:
                 if any(varies(each, axis) for each in (places.y, places.x))
             }
             # A layer of constant weights mixes what it is given: the mean place is left.
-            if along - set(result) and operands[1 - operand].active:
+            mixed = not operands[1 - operand].active
+            if not mixed and along - set(result):
                 gone.append(operand)
-            elif along & set(result):
+            elif mixed or along & set(result):
                 return places.each(partial(arranged, own=own, result=result, shape=node.shape))
-        if len(gone) == 2:
+        if None not in known:
             # Whoever asked is no place, and what was heard is summed up.
             return self._nowhere(Node(node.shape, False), (0, 0))
         return self._mixed(node, labelled, gone[0]) if gone else None
@@ -175,8 +178,6 @@ class Follower:
         asked = [each for each in weights[1] if each in result and each not in own]
         lengths = [weights[0].shape[weights[1].index(each)] for each in (*summed, *asked)]
         if places is None or len(summed) != 1 or len(asked) != 1 or len(set(lengths)) != 1:
-            return None
-        if self._found.get(weights[0]) is not None:
             return None
         own = own.replace(summed[0], asked[0])
         rows, columns = places.origin

@@ -21,7 +21,13 @@ from vizattn.attention import (
     PlaceAffinity,
     Rows,
 )
-from vizattn.foreign.entries import entries_of, flat_entries, regular_places, several_places
+from vizattn.foreign.entries import (
+    entries_of,
+    flat_entries,
+    regular_places,
+    several_places,
+    shared_places,
+)
 from vizattn.foreign.events import Attended, Event, Gated, Missed, Sampled
 from vizattn.foreign.folded import FoldedAffinity, PlacelessQueries
 from vizattn.foreign.folding import fold
@@ -223,12 +229,8 @@ class Adaptor:
             return found.each(lambda each: flat_entries(each, stage.axes[side]))
         if known.axis == -1:
             found = found.each(lambda each: each.transpose(-2, -1))
-        found = found.each(lambda each: each.squeeze(-1))
         lead = [n for axis, n in enumerate(stage.shape) if axis not in stage.axes]
-        try:
-            return found.each(lambda each: each.expand(*lead, each.shape[-1]).flatten(0, -2))
-        except RuntimeError:
-            return None
+        return shared_places(found.each(lambda each: each.squeeze(-1)), lead)
 
     def _folded(
         self, event: Attended, asked: Places | None, heard: Places

@@ -58,6 +58,9 @@ def map_of(node: Node, first: Places | None) -> Places | None:
     if not (varies(first.y, 2) and varies(first.x, 3)):
         return None
     rows, columns = node.shape[2:]
+    if rows * columns == 1:
+        # One number of the whole picture is at no place.
+        return None
     y = _as_many(first.y[0, 0, :, 0], rows)
     x = _as_many(first.x[0, 0, 0], columns)
     if y is None or x is None:
