@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from models.tables import markdown_table
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COSTS, DEPENDENCE = "scaling.json", "dependence.json"
 Json = dict[str, Any]
@@ -32,14 +34,13 @@ def body(report: Json, folder: str = "") -> str:
         folder: where its plot is, from where this is read; ends in "/".
     """
     heads, lines = report["table"]["heads"], report["table"]["lines"]
-    rows = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *lines)]
     plot = report["plot"]
     where = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     parts = [
         report["lead"],
         "\n".join(f"- {sentence}" for sentence in report["findings"]["en"]),
         f"![{plot['shows']}]({folder}{plot['file']})",
-        "\n".join(rows),
+        markdown_table(heads, lines),
         f"Measured on: {where}.",
     ]
     return "\n\n".join(part for part in parts if part)

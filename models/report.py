@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from models import measured, survey
+from models.tables import markdown_table
 from models.weights import Card, cards, weights_folder
 
 Errors = dict[str, Any]
@@ -41,7 +41,7 @@ def networks() -> str:
                 )
             )
     heads = ("network", "mechanism", "on pictures that training did not see", "parameters", "file")
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def counters() -> str:
@@ -49,7 +49,7 @@ def counters() -> str:
     found = {name: card for name, card in cards().items() if "conditions" in card.metric}
     if not found:
         return ""
-    sizes = _table(
+    sizes = markdown_table(
         ("network", "what joins the senses", "parameters", "file"),
         [
             (
@@ -81,7 +81,8 @@ def _of_pack(pack: str, found: dict[str, Card]) -> str:
         f"{source or 'all'}: {pictures} pictures, {people:.1f} people each"
         for source, pictures, people in _sources(first)
     )
-    return f"`{pack}` (val; {parts})\n\n{_table(heads, [(r[0] or 'all', *r[1:]) for r in rows])}"
+    table = markdown_table(heads, [(row[0] or "all", *row[1:]) for row in rows])
+    return f"`{pack}` (val; {parts})\n\n{table}"
 
 
 def _sources(conditions: dict[str, Errors]) -> list[tuple[str, int, float]]:
@@ -103,12 +104,6 @@ def _numbers(errors: Errors) -> tuple[str, ...]:
 
 def _megabytes(name: str) -> str:
     return f"{(weights_folder() / f'{name}.safetensors').stat().st_size / 1e6:.1f} MB"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
-    lines.insert(1, "|" + "---|" * len(heads))
-    return "\n".join(lines)
 
 
 def every_mechanism() -> str:

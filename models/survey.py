@@ -18,6 +18,7 @@ import torch
 from models.goals import Goal
 from models.mechanism import Mechanism, auxiliary_of, blocks_of, mechanisms
 from models.reference import Replay, replay
+from models.tables import markdown_table
 from models.weights import Card, cards
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,15 +86,14 @@ def table(measured: dict[str, Verified], page: str = "") -> str:
     for card in cards().values():
         if card.mechanism:
             trained.setdefault(card.mechanism, []).append(card)
-    lines = ["| " + " | ".join(HEADS) + " |", "|" + "---|" * len(HEADS)]
+    rows: list[tuple[str, ...]] = []
     for each in sorted(mechanisms().values(), key=lambda each: (each.family, each.paper.year)):
         first = _of_mechanism(each, measured, page)
         shown: list[Card | None] = [*trained.get(each.slug, ())] or [None]
         for network in shown:
-            cells = (*first, *_of_card(network))
-            lines.append("| " + " | ".join(cells) + " |")
+            rows.append((*first, *_of_card(network)))
             first = ("",) * len(first)
-    return "\n".join(lines)
+    return markdown_table(HEADS, rows)
 
 
 def _of_mechanism(

@@ -64,7 +64,7 @@ def test_the_whole_report(
         assert part in names
 
 
-@pytest.mark.parametrize(("option", "rule"), [([], "---"), (["--markdown"], "| --- |")])
+@pytest.mark.parametrize(("option", "rule"), [([], "---"), (["--markdown"], "|---|")])
 def test_the_tables_show_every_measure(
     option: list[str],
     rule: str,

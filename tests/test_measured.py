@@ -33,7 +33,7 @@ def test_a_report_is_a_section_of_readme(tmp_path: Path, monkeypatch: pytest.Mon
         "Measured.",
         "- The first is heavy.\n- The second is not.",
         "![Weights](docs/weights.png)",
-        "| what | weight |\n| --- | --- |\n| first | 9 kg |\n| second | 1 kg |",
+        "| what | weight |\n|---|---|\n| first | 9 kg |\n| second | 1 kg |",
         "Measured on: scale kitchen.",
     ]
 

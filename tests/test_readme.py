@@ -35,6 +35,11 @@ def test_every_linked_file_exists(target: str) -> None:
     assert target.startswith("https://") or (ROOT / target).is_file()
 
 
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`(\w+/[\w./-]+)`", README))))
+def test_every_named_file_exists(named: str) -> None:
+    assert (ROOT / named).exists()
+
+
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m vizattn (\w+)", README))))
 def test_every_command_exists(command: str) -> None:
     assert command in {module.NAME for module in commands()}

@@ -17,9 +17,3 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return the same as a Markdown table."""
-    lines = (heads, ["---"] * len(heads), *rows)
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

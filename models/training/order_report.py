@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from models.tables import markdown_table
+
 NUMBERS, PAGE, PLOT = "cbam_order.json", "cbam_order.md", "cbam_order.png"
 _INCHES, _DOTS = (6.4, 3.0), 110
 
@@ -116,11 +118,11 @@ def page(found: Sequence[Found]) -> str:
         "three are trained alike, by the recipe of all classifiers, from "
         f"{len(first.seeds)} seeds each, and measured on Imagenette {first.split} "
         f"({first.count:,} pictures).\n\n"
-        f"{_table(heads, rows)}\n\n"
+        f"{markdown_table(heads, rows)}\n\n"
         f"![Accuracy of every run, with mean and standard deviation of each order]({PLOT})\n\n"
         f"{finding(found)}\n\n"
         "Compared seed by seed, because the same seed starts alike and draws the same batches:\n\n"
-        f"{_table(('difference', 'mean', 'standard error'), pairs)}\n\n"
+        f"{markdown_table(('difference', 'mean', 'standard error'), pairs)}\n\n"
         "The networks of seed 0 are bundled: the page shows them side by side under Compare.\n"
     )
 
@@ -165,9 +167,3 @@ def _share(value: float) -> str:
 
 def _points(value: float) -> str:
     return f"{100 * value:.2f}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
-    lines.insert(1, "|" + "---|" * len(heads))
-    return "\n".join(lines)

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.tables import markdown_table
 from vizattn.benchmarks import browser, capturing, foreign, rows, scaling, scaling_report, starting
 from vizattn.benchmarks.machine import machine
 from vizattn.benchmarks.measure import Measure, skipped
-from vizattn.tables import markdown_table, table
+from vizattn.tables import table
 
 NAME = "bench"
 HELP = "measure how fast it is on this machine"

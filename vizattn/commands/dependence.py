@@ -15,12 +15,13 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from models.packs import PackError, read_segmentation
+from models.tables import markdown_table
 from vizattn.analysis import TASKS, OtherTask, look
 from vizattn.benchmarks import dependence_report
 from vizattn.dependence import Dependence, dependences
 from vizattn.intake import PictureError
 from vizattn.networks import Library, choose_device
-from vizattn.tables import markdown_table, table
+from vizattn.tables import table
 
 NAME = "dependence"
 HELP = "measure how much rows depend on the place that asks, over a folder of pictures"
