@@ -59,7 +59,6 @@ from models.multiscale import MultiScaleContext
 Feature = Float[Tensor, "batch channel row column"]
 Deep = Float[Tensor, "batch deep down across"]
 Picture = Float[Tensor, "batch 3 row column"]
-_Density = Float[Tensor, "batch 1 down across"]
 Senses = tuple[Tensor, Tensor, Tensor]
 
 RUNS_LOG2 = (4, 3, 2, 1, 1)
@@ -219,19 +218,14 @@ class CSCAStage(nn.Module):
         self, rgb: Feature | None, thermal: Float[Tensor, "batch hot row column"] | None
     ) -> list[Deep | None]:
         """Return the stage's features; a sense that is None is passed over, with its shares."""
-        return self.join(
-            None if rgb is None else self.rgb(rgb),
-            None if thermal is None else self.thermal(thermal),
-        )
-
-    def join(self, rgb: Deep | None, thermal: Deep | None) -> list[Deep | None]:
-        """Return the stage's features from what its two pieces of VGG made of each sense."""
         if rgb is not None and thermal is not None:
-            return list(self.fuse(rgb, thermal))
+            return list(self.fuse(self.rgb(rgb), self.thermal(thermal)))
         if rgb is not None:
-            return [F.relu(rgb), None, rgb]
+            alone = self.rgb(rgb)
+            return [F.relu(alone), None, alone]
         if thermal is not None:
-            return [None, F.relu(thermal), thermal]
+            alone = self.thermal(thermal)
+            return [None, F.relu(alone), alone]
         raise ValueError("expected RGB or thermal features, received neither")
 
 
@@ -271,10 +265,6 @@ class CSCANetwork(nn.Module):
         shared: Tensor = torch.empty(0)
         for stage in self.stages:
             rgb, thermal, shared = stage(rgb, thermal)
-        return self.density(shared)
-
-    def density(self, shared: Float[Tensor, "batch deep row column"]) -> _Density:
-        """Return the density map of the last stage's shared features."""
         # The corners of both grids coincide, as in the authors' network.
         doubled = F.interpolate(shared, scale_factor=2, mode="bilinear", align_corners=True)
         return self.head(doubled).abs()
