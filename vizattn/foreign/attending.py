@@ -139,17 +139,32 @@ def _product(hearing: Hearing, call: Any, result: Any) -> bool:
     product = product_of(name, arguments, keywords)
     if product is None or not isinstance(result, Tensor):
         return False
-    if name != "baddbmm" and _weighs(hearing, product, result):
-        return True
+    if name == "baddbmm":
+        return _scored(hearing, product, result, partial(_added, hearing, arguments, keywords))
+    return multiplied(hearing, product, result)
+
+
+def multiplied(hearing: Hearing, product: Product, result: Tensor) -> bool:
+    """Hear a product of two tensors; returns whether it is one of weights or may become weights."""
+    return _weighs(hearing, product, result) or _scored(hearing, product, result)
+
+
+def _scored(
+    hearing: Hearing,
+    product: Product,
+    result: Tensor,
+    added: Callable[[Stage], list[Step]] = lambda stage: [],
+) -> bool:
+    """Begin to follow a product that may become weights."""
     active = [hearing.graph.active(each) for each in product.operands]
     wide = all(each.dim() > 2 for each in product.operands)
-    if all(active) or (any(active) and wide):
-        scores = _new_scores(hearing, product, result)
-        for step in _added(hearing, name, arguments, keywords, scores.stage):
-            scores = scores.then(step)
-        hearing.scores[result] = scores
-        return True
-    return False
+    if not (all(active) or (any(active) and wide)):
+        return False
+    scores = _new_scores(hearing, product, result)
+    for step in added(scores.stage):
+        scores = scores.then(step)
+    hearing.scores[result] = scores
+    return True
 
 
 def _new_scores(hearing: Hearing, product: Product, result: Tensor) -> Scores:
@@ -169,10 +184,8 @@ def _new_scores(hearing: Hearing, product: Product, result: Tensor) -> Scores:
     return scores.then(Step(torch.permute, (ITSELF, order), {}, scores.stage, after, moves=True))
 
 
-def _added(hearing: Hearing, name: str, arguments: Any, keywords: Any, stage: Stage) -> list[Step]:
+def _added(hearing: Hearing, arguments: Any, keywords: Any, stage: Stage) -> list[Step]:
     """Return what ``baddbmm`` does to its product."""
-    if name != "baddbmm":
-        return []
     bias = hearing.keeper.keep(arguments[0])
     beta, alpha = keywords.get("beta", 1), keywords.get("alpha", 1)
     steps = [Step(torch.mul, (ITSELF, alpha), {}, stage, stage, scales=True)]

@@ -63,7 +63,7 @@ def _added(hearing: Hearing, call: Any, result: Tensor) -> Weighed | None:
     if same or not all(_are_branches(each) for each in events):
         return None
     for each in known:
-        _drop(hearing, each.joined)
+        hearing.drop((each.joined,) if each.joined is not None else ())
     return _join(hearing, replace(known[0], events=events), branches, result)
 
 
@@ -148,15 +148,9 @@ def _join(hearing: Hearing, weighed: Weighed, branches: list[Branch], result: Te
         recipe=f"Σ {first.made}(…)_b · x_b",
         branches=True,
     )
-    for each in weighed.events:
-        _drop(hearing, each)
+    hearing.drop(weighed.events)
     hearing.events.append(joined)
     return replace(weighed, axis=None, joined=joined)
-
-
-def _drop(hearing: Hearing, event: Gated | None) -> None:
-    """Forget an event that has become a part of another."""
-    hearing.events[:] = [each for each in hearing.events if each is not event]
 
 
 HEARD: dict[str, Callable[[Hearing, Any, Any], Weighed | None]] = {

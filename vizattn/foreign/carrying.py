@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -26,7 +29,7 @@ def carried(
         product: the second product, which contracts the other side.
         result: what comes out.
     """
-    if not scores.bare or any(step.moves for step in scores.steps):
+    if not scores.bare or not _in_order(scores, product.views[position]):
         return False
     summed = scores.left if outer == RIGHT else scores.right
     values = scores.right if outer == RIGHT else scores.left
@@ -70,9 +73,27 @@ def carried(
     return True
 
 
+def _in_order(scores: Scores, view: Callable[[Tensor], Tensor]) -> bool:
+    """Return whether entries (heads...) are in one order in a product and where it is used again.
+
+    Args:
+        scores: the product, possibly with its axes moved.
+        view: makes (..., left token, right token) from it, in either order of the two.
+    """
+    if any(step.whole is not None for step in scores.steps):
+        return False
+    first = scores.steps[0].before if scores.steps else scores.stage
+    lead = [length for axis, length in enumerate(first.shape) if axis not in first.axes]
+    numbers = torch.arange(math.prod(lead)).view(*lead, 1, 1)
+    tokens = scores.left.kept.shape[-2]
+    moved = scores.moved(numbers.expand(*lead, tokens, 1), LEFT).expand(scores.stage.shape)
+    return torch.equal(view(moved)[..., 0, 0], numbers[..., 0, 0])
+
+
 def _factor(scores: Scores) -> float:
     """Return the number by which steps that only scale multiply."""
     x = torch.ones(())
     for step in scores.steps:
-        x = step.again(x, LEFT, torch.zeros(1, dtype=torch.long))
+        if step.scales:
+            x = step.again(x, LEFT, torch.zeros(1, dtype=torch.long))
     return float(x)

@@ -55,7 +55,7 @@ class GateOf:
 
 
 def gate_of(event: Gated, places: Places | None, size: Size) -> GateOf | None:
-    """Return a gate by its axes; None where the places of what it multiplies are not known.
+    """Return a gate by its axes; None where what it multiplies lies not once each on a grid.
 
     Args:
         event: the gate.
@@ -67,7 +67,7 @@ def gate_of(event: Gated, places: Places | None, size: Size) -> GateOf | None:
         return None
     axes = [axis for axis in range(len(shape)) if _varies(places, axis)]
     where = _on_grid(places, axes, size)
-    if where is None or not axes:
+    if where is None or not axes or _twice(where):
         return None
     gate = event.gate.tensor.float().cpu()
     gate = gate.reshape((1,) * (len(shape) - gate.dim()) + tuple(gate.shape))
@@ -107,6 +107,12 @@ def _on_grid(places: Places, axes: list[int], size: Size) -> Laid | None:
     """Return where the places of some axes are, in the order of these axes."""
     index = tuple(slice(None) if axis in axes else 0 for axis in range(places.y.dim()))
     return laid(places.y[index].flatten(), places.x[index].flatten(), size)
+
+
+def _twice(where: Laid) -> bool:
+    """Return whether something lies twice in a cell, as where neighbourhoods overlap."""
+    known = where.cells[where.cells >= 0]
+    return len(known.unique()) < len(known)
 
 
 def _cells(tensor: Tensor, channels: int, where: Laid) -> Float[Tensor, "channel row column"]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vizattn.foreign.events import Gated, apart, roughness
 from vizattn.foreign.graph import Node, broadcast
 from vizattn.foreign.hearing import Hearing, Mark, Weighed
+from vizattn.foreign.marks import ACTIVATIONS
 from vizattn.foreign.operators import Operator, operator
 
-PRODUCTS = {"mul", "multiply", "addcmul"}
+QUOTIENTS = {"div", "divide", "true_divide"}
+PRODUCTS = {"mul", "multiply", "addcmul"} | QUOTIENTS
 _LEAST_AXES = 3
 """axes of what can be a feature map or its tokens: a gate of a mere vector has no picture"""
 _FURTHEST = 40
@@ -28,12 +31,14 @@ class Prepared:
         features: what it multiplies.
         node: of the features.
         mark: what made the gate.
+        also: what made the features, where these may be weights, too.
     """
 
     gate: Tensor
     features: Tensor
     node: Node
     mark: Mark
+    also: Mark | None
 
 
 def prepare(hearing: Hearing, about: Operator, arguments: Any) -> Prepared | None:
@@ -41,8 +46,11 @@ def prepare(hearing: Hearing, about: Operator, arguments: Any) -> Prepared | Non
     pair = arguments[1:3] if about.name == "addcmul" else arguments[:2]
     if len(pair) < 2 or not all(isinstance(each, Tensor) for each in pair):
         return None
-    for gate, features in (pair, (pair[1], pair[0])):
-        mark: Mark | None = hearing.marks.get(gate)
+    if about.name in QUOTIENTS:
+        offered = _quotient(hearing, *pair)
+    else:
+        offered = [(one, _mark(hearing, one, two), two) for one, two in (pair, pair[::-1])]
+    for gate, mark, features in offered:
         found = None if mark is None else prepare_pair(hearing, (gate, features), mark)
         if found is not None and about.written:
             hearing.keeper.keep(features)
@@ -55,17 +63,59 @@ def prepare(hearing: Hearing, about: Operator, arguments: Any) -> Prepared | Non
 def prepare_pair(hearing: Hearing, pair: tuple[Tensor, Tensor], mark: Mark) -> Prepared | None:
     """Return a gate and features, if that is what they are."""
     gate, features = pair
-    if features in hearing.marks or not hearing.graph.active(features):
+    if not hearing.graph.active(features) or not _are_features(hearing, gate, features):
         return None
-    if features.dim() < _LEAST_AXES or not _covers(features, gate):
+    if not _covers(features, gate):
         return None
     node = hearing.graph.node(features)
     # An activation function of the features themselves, such as x · sigmoid(x), is no gate.
-    return (
-        None
-        if _same_numbers(hearing.graph.node(gate), node)
-        else Prepared(gate, features, node, mark)
-    )
+    if _same_numbers(hearing.graph.node(gate), node):
+        return None
+    if features.dim() < _LEAST_AXES:
+        hearing.miss(f"{mark.made}(…) · x", "gate_vector")
+        return None
+    return Prepared(gate, features, node, mark, hearing.marks.get(features))
+
+
+def _mark(hearing: Hearing, gate: Tensor, features: Tensor) -> Mark | None:
+    """Return what made a gate, of what is merely positive only where it is stretched."""
+    mark: Mark | None = hearing.marks.get(gate)
+    if mark is not None:
+        return mark
+    mark = hearing.positives.get(gate)
+    stretched = mark is not None and _is_stretched(gate, features)
+    return mark if stretched and bool((_narrow(gate) >= 0).all()) else None
+
+
+def _quotient(
+    hearing: Hearing, features: Tensor, divisor: Tensor
+) -> list[tuple[Tensor, Mark | None, Tensor]]:
+    """Return the gate 1 / (1 + exp(-g)), where that is what features are divided by."""
+    mark: Mark | None = hearing.positives.get(divisor)
+    if mark is None or not mark.made.startswith("exp") or features in hearing.positives:
+        return []
+    gate = divisor.reciprocal()
+    low, high = (each.item() for each in torch.aminmax(gate.float()))
+    if not 0 <= low <= high <= 1:
+        return []
+    hearing.graph.place(gate, hearing.graph.node(divisor))
+    return [(gate, mark, features)]
+
+
+def _is_stretched(gate: Tensor, features: Tensor) -> bool:
+    """Return whether a gate is alike along an axis along which features are not."""
+    wide = tuple(_narrow(features).shape)
+    own = (1,) * (len(wide) - gate.dim()) + tuple(_narrow(gate).shape)
+    return any(one == 1 < other for one, other in zip(own, wide, strict=False))
+
+
+def _are_features(hearing: Hearing, gate: Tensor, features: Tensor) -> bool:
+    """Return whether what a gate multiplies are no weights themselves, or may be features too."""
+    mark: Mark | None = hearing.marks.get(features)
+    if mark is None:
+        return True
+    rows = features in hearing.scores or mark.made not in ACTIVATIONS
+    return not rows and _is_stretched(gate, features)
 
 
 def _covers(features: Tensor, gate: Tensor) -> bool:
@@ -94,10 +144,13 @@ def _origins(node: Node) -> list[Node]:
     return found
 
 
-def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> Weighed | None:
+def hear(
+    hearing: Hearing, call: Any, result: Any, prepared: Prepared
+) -> tuple[Weighed | None, Mark | None]:
     """Note a gate, checked against the product that the network made with it.
 
-    Returns what the result is, where it is this product and nothing else.
+    Returns what the result is, where it is this product and nothing else, and its mark, where it
+    may be weights again.
     """
     function, arguments, keywords = call
     gate, features = _narrow(prepared.gate), prepared.features
@@ -105,7 +158,11 @@ def hear(hearing: Hearing, call: Any, result: Any, prepared: Prepared) -> Weighe
     if operator(function).name == "addcmul":
         product = (result - arguments[0]) / keywords.get("value", 1)
     event = noted(hearing, prepared, apart(gate * features, product))
-    return Weighed((event,), prepared.mark) if product is result else None
+    if product is not result:
+        return None, None
+    also = prepared.also
+    mark = None if also is None else replace(also, within=(*also.within, event))
+    return Weighed((event,), prepared.mark), mark
 
 
 def noted(hearing: Hearing, prepared: Prepared, worst: float) -> Gated:
@@ -116,6 +173,7 @@ def noted(hearing: Hearing, prepared: Prepared, worst: float) -> Gated:
         prepared: the gate with what it multiplies.
         worst: as of ``Gated``.
     """
+    hearing.drop(prepared.mark.within)
     path, module = hearing.where()
     keep, settle = hearing.keeper.keep, hearing.keeper.settle
     event = Gated(

@@ -127,6 +127,7 @@ class Graph:
         self._written: set[int] = set()
         self._parameters = {address(each): name for name, each in parameters}
         self._made_of = WeakTensorKeyDictionary()
+        self._placed = WeakTensorKeyDictionary()
 
     def give(self, tensor: Tensor) -> None:
         """Declare an input of the network."""
@@ -147,8 +148,9 @@ class Graph:
         self.node(tensor).value = tensor.clone()
 
     def place(self, tensor: Tensor, node: Node) -> None:
-        """Let the numbers of a tensor lie where those of another one did."""
+        """Let the numbers of a tensor lie where those of another one did, whatever made it."""
         self._nodes[tensor] = node
+        self._placed[tensor] = True
 
     def active(self, tensor: Tensor) -> bool:
         """Return whether a tensor depends on what the network was given."""
@@ -158,6 +160,9 @@ class Graph:
     def record(self, function: Any, arguments: Any, keywords: Any, result: Any) -> None:
         """Remember what an operator made, if it made it from what the network was given."""
         given = tensors_of((arguments, keywords))
+        placed = isinstance(result, Tensor) and result in self._placed
+        if placed and not operator(function).written:
+            return
         if not any(self.active(each) for each in given):
             self._constant(function, given, result)
             return

@@ -28,11 +28,13 @@ class Mark:
         made: name of the operator.
         source: what it made them from.
         bounded: whether every value lies in 0..1.
+        within: gates of gates that it is made of.
     """
 
     made: str
     source: Node
     bounded: bool
+    within: tuple[Gated, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Hearing:
         self.missed: list[Missed] = []
         self.scores = WeakTensorKeyDictionary()
         self.marks = WeakTensorKeyDictionary()
+        self.positives = WeakTensorKeyDictionary()
         self.products = WeakTensorKeyDictionary()
+        self.outer = WeakTensorKeyDictionary()
         self.plain = WeakTensorKeyDictionary()
         self._paths = {id(module): path for path, module in network.named_modules()}
 
@@ -90,8 +94,16 @@ class Hearing:
             frame = frame.f_back
         return "", ""
 
-    def miss(self, what: str, reason: str) -> None:
+    def drop(self, events: tuple[Event, ...]) -> None:
+        """Forget events that have become parts of another."""
+        self.events[:] = [each for each in self.events if all(each is not e for e in events)]
+
+    def miss(self, what: str, reason: str) -> Missed:
         """Note something that looks like attention and is not captured."""
-        found = Missed(self.where()[0], what, reason)
-        if found not in self.missed:
-            self.missed.append(found)
+        missed = Missed(self.where()[0], what, reason)
+        self.missed.append(missed)
+        return missed
+
+    def found(self, missed: Missed) -> None:
+        """Take back what was noted as missed, once."""
+        self.missed.remove(missed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
+from math import prod
 from string import ascii_letters, ascii_lowercase
 
 from torch import Tensor
@@ -56,6 +58,49 @@ def spelled_out(equation: str, ranks: Sequence[int]) -> tuple[list[str], str] | 
         for part, count in zip(parts, counts, strict=True)
     ]
     return labels, result.replace("...", dots)
+
+
+Pair = tuple[int, int, str]
+"""positions of two factors and the equation of their product, which comes after all others"""
+
+
+def two_by_two(equation: str, shapes: Sequence[tuple[int, ...]]) -> list[Pair] | None:
+    """Return an order of products of two that is a product of several; None where it is not clear.
+
+    What only scales another factor goes first, then the pair that makes the fewest numbers.
+    """
+    spelled = spelled_out(equation, [len(shape) for shape in shapes])
+    if spelled is None or any(
+        len(set(labels)) < len(labels) for labels in (*spelled[0], spelled[1])
+    ):
+        return None
+    left, result = spelled
+    sizes = {
+        label: length
+        for labels, shape in zip(left, shapes, strict=True)
+        for label, length in zip(labels, shape, strict=True)
+    }
+    order: list[Pair] = []
+    while len(left) > 1:
+        offered = []
+        for one, other in combinations(range(len(left)), 2):
+            rest = [each for at, each in enumerate(left) if at not in (one, other)]
+            made = _made(left[one], left[other], "".join(rest) + result) if rest else result
+            scales = {*made} in ({*left[one]}, {*left[other]})
+            numbers = prod(sizes[label] for label in made)
+            offered.append(((not scales, numbers), one, other, made, rest))
+        _, one, other, made, rest = min(offered)
+        order.append((one, other, f"{left[one]},{left[other]}->{made}"))
+        left = [*rest, made]
+    return order
+
+
+def _made(one: str, other: str, wanted: str) -> str:
+    """Return the letters that are left of a product: those of both factors, then those of each."""
+    both = [label for label in one if label in other and label in wanted]
+    own = [label for label in one if label not in other and label in wanted]
+    others = [label for label in other if label not in one and label in wanted]
+    return "".join((*both, *own, *others))
 
 
 def mapped_operand(node: Node) -> Node | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vizattn.foreign.graph import tensors_of
@@ -13,7 +14,9 @@ from vizattn.foreign.steps import EXPANDS, PARTS, PERMUTES, RESHAPES
 
 SQUASHES = {
     "sigmoid",
+    "special_expit",
     "hardsigmoid",
+    "softplus",
     "tanh",
     "softmax",
     "_softmax",
@@ -23,6 +26,11 @@ SQUASHES = {
     "clamp",
 }
 """operators that make a weight of any number"""
+POSITIVE = {"exp", "exp2", "special_exp2", "relu", "elu", "celu", "square", "abs"}
+"""operators that make positive numbers, or nearly: gates only where they are stretched"""
+ACTIVATIONS = {"sigmoid", "hardsigmoid", "softplus", "tanh", "hardtanh", "relu6", "clamp"}
+"""those of ``SQUASHES`` that networks also make features with"""
+_RATIOS = {"div", "true_divide", "divide", "reciprocal"}
 _SOFTMAX = {"softmax", "_softmax", "_safe_softmax"}
 _MIXES = {"conv2d", "linear"}
 _MOVES = (
@@ -56,13 +64,53 @@ def marked(hearing: Hearing, call: Any, result: Any) -> Mark | None:
         return _squashed(hearing, about.name, arguments, keywords)
     found = next((each for each in given if each in hearing.marks), None)
     if found is None:
-        return None
+        return _share(hearing, about.name, given, result)
     mark: Mark = hearing.marks[found]
-    if about.name in _MOVES or (about.name in _MIXES and _mixes_heads(mark, found, arguments)):
+    if about.name in _MIXES and _mixes_heads(mark, found, arguments):
         return mark
-    if not about.pointwise or not isinstance(result, Tensor):
+    return mark if _goes_on(hearing, call, hearing.marks, found, result) else None
+
+
+def positive(hearing: Hearing, call: Any, result: Any) -> Mark | None:
+    """Return the mark of what an operator makes that is positive; None where it is not known."""
+    function, arguments, keywords = call
+    about = operator(function)
+    given = tensors_of((arguments, keywords))
+    if not given or about.library != "aten":
         return None
-    return mark if _still(hearing, about.name, given, found, result) else None
+    even = about.name == "pow" and arguments[1] in (2, 4)
+    if (about.name in POSITIVE or even) and hearing.graph.active(given[0]):
+        return Mark(about.name, hearing.graph.node(given[0]), bounded=False)
+    found = next((each for each in given if each in hearing.positives), None)
+    if found is None or not _goes_on(hearing, call, hearing.positives, found, result):
+        return None
+    mark: Mark = hearing.positives[found]
+    return mark
+
+
+def _share(hearing: Hearing, name: str, given: list[Tensor], result: Any) -> Mark | None:
+    """Return the mark of 1 / (1 + exp(-x)), exp(x) / (1 + exp(x)) and exp(x) / Σ exp(x)."""
+    mark: Mark | None = hearing.positives.get(given[0])
+    if name not in _RATIOS or mark is None or not mark.made.startswith("exp"):
+        return None
+    low, high = (each.item() for each in torch.aminmax(result.float()))
+    return Mark(mark.made, mark.source, bounded=True) if 0 <= low <= high <= 1 else None
+
+
+def _goes_on(hearing: Hearing, call: Any, known: Any, found: Tensor, result: Any) -> bool:
+    """Return whether what an operator makes of weights are weights."""
+    function, arguments, keywords = call
+    about = operator(function)
+    if about.name in _MOVES:
+        return True
+    given = tensors_of((arguments, keywords))
+    if not about.pointwise or not isinstance(result, Tensor):
+        return False
+    others = [each for each in given if hearing.graph.active(each) and each not in known]
+    if not others:
+        return True
+    # Divided by their own sum they are weights; added to features they are features.
+    return about.name in _RATIOS and given[0] is found and result.shape == found.shape
 
 
 def _mixes_heads(mark: Mark, weights: Tensor, arguments: Any) -> bool:
@@ -83,7 +131,7 @@ def _squashed(hearing: Hearing, name: str, arguments: Any, keywords: Any) -> Mar
         return Mark(name, hearing.graph.node(source), low >= 0)
     if source in hearing.marks and name == "tanh":
         return hearing.marks[source]
-    return Mark(name, hearing.graph.node(source), name not in ("tanh", "relu6"))
+    return Mark(name, hearing.graph.node(source), name not in ("tanh", "relu6", "softplus"))
 
 
 def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, float | None]:
@@ -94,18 +142,3 @@ def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, flo
         value = arguments[position] if len(arguments) > position else keywords.get(key, usual)
         found.append(value if isinstance(value, (int, float)) else None)
     return found[0], found[1]
-
-
-def _still(
-    hearing: Hearing, name: str, given: list[Tensor], weights: Tensor, result: Tensor
-) -> bool:
-    """Return whether a pointwise operator on weights still makes weights."""
-    others = [
-        each
-        for each in given
-        if each is not weights and hearing.graph.active(each) and each not in hearing.marks
-    ]
-    if not others:
-        return True
-    # Divided by their own sum they are weights; added to features they are features.
-    return name in ("div", "true_divide", "divide") and result.shape == weights.shape

@@ -88,9 +88,8 @@ TOKENWISE = {
     "softmax",
     "_softmax",
     "log_softmax",
-    "glu",
 }
-"""operators that mix the last axis and leave the tokens where they are"""
+"""operators that mix the last axis, or one that they say, and leave the tokens where they are"""
 PRODUCTS = {"matmul", "bmm", "mm", "einsum", "baddbmm"}
 SUMS = {"sum", "nansum", "mean", "amax", "amin", "logsumexp"}
 """operators that make one number of all along some axes"""

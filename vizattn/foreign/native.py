@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from vizattn.foreign.events import apart
 from vizattn.foreign.graph import Node
 from vizattn.foreign.hearing import Hearing
+from vizattn.foreign.lettered import two_by_two
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,62 @@ def _compare(hearing: Hearing, again: Tensor, result: Tensor, source: Tensor) ->
     hearing.events[-1] = replace(heard, worst=max(heard.worst, apart(again, result)))
 
 
+def _gated_half(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
+    """Let a gated linear unit be heard: Dauphin et al. 2017, eq. 1."""
+    result = function(*arguments, **keywords)
+    given = _named(function, arguments, keywords)
+    if not hearing.graph.active(given["self"]):
+        return result
+    first = len(hearing.events)
+    with hearing.aloud():
+        features, gate = given["self"].chunk(2, given["dim"])
+        again = features * gate.sigmoid()
+    _stand_in(hearing, again, result, first)
+    return result
+
+
+def _several(hearing: Hearing, function: Any, arguments: Any, keywords: Any) -> Any:
+    """Let ``einsum`` of more than two factors be heard two by two."""
+    result = function(*arguments, **keywords)
+    equation, factors = arguments[:2]
+    if len(factors) < 3 or not any(hearing.graph.active(each) for each in factors):
+        return result
+    order = two_by_two(equation, [tuple(each.shape) for each in factors])
+    if order is None:
+        hearing.miss("einsum", "several_factors")
+        return result
+    first, left = len(hearing.events), list(factors)
+    with hearing.aloud():
+        for one, other, spelled in order:
+            made = torch.einsum(spelled, left[one], left[other])
+            left = [each for at, each in enumerate(left) if at not in (one, other)] + [made]
+    _stand_in(hearing, left[0], result, first)
+    return result
+
+
+def _stand_in(hearing: Hearing, again: Tensor, result: Tensor, first: int) -> None:
+    """Let a result be what was heard in its place, and the events from ``first`` on answer for it.
+
+    Args:
+        hearing: what is known.
+        again: the same numbers, made step by step.
+        result: what the operator returned.
+        first: position of the first event of these steps.
+    """
+    worst = apart(again, result)
+    for at, event in enumerate(hearing.events[first:], start=first):
+        hearing.events[at] = replace(event, worst=max(event.worst, worst))
+    hearing.graph.place(result, hearing.graph.node(again))
+    for known in (hearing.scores, hearing.marks, hearing.positives):
+        if again in known:
+            known[result] = known[again]
+
+
 COMPUTED: dict[str, Callable[..., Any]] = {
     "_native_multi_head_attention": _native_attention,
     "_transformer_encoder_layer_fwd": _native_layer,
+    "glu": _gated_half,
+    "einsum": _several,
     "_nested_tensor_from_mask": _without_padding,
     "to_padded_tensor": _with_padding,
     "nested_to_padded_tensor": _with_padding,

@@ -119,7 +119,7 @@ class Follower:
         if name in PRODUCTS:
             return self._product(node)
         if name in SUMS:
-            return None if first is None else _summed(node, first)
+            return self._summed(node, parents, first)
         if name in ("view_as_complex", "view_as_real"):
             return None if first is None else _complex(name, first)
         if name in WHOLE or operator(node.function).pointwise:
@@ -128,6 +128,15 @@ class Follower:
                 return self._added_token(node) or found
             return found
         return None
+
+    def _summed(self, node: Node, parents: list[Node], first: Places | None) -> Places | None:
+        """Return the places of a sum; of stretched products those of the factor that is left."""
+        found = None if first is None else _summed(node, first)
+        if found is None and parents and parents[0].name == "mul":
+            factors = (self._found.get(each) for each in parents[0].parents())
+            wide = (_stretched(each, parents[0].shape) for each in factors if each is not None)
+            found = next((made for each in wide if (made := _summed(node, each))), None)
+        return found
 
     def _asked(self, node: Node) -> Places | None:
         """Return the places of what a fused operator of attention makes: those of the queries."""
@@ -292,7 +301,12 @@ def _tokenwise(node: Node, first: Places) -> Places | None:
     keeps = node.name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")
     if keeps and tuple(first.y.shape) == shape:
         return first
-    return first.each(lambda each: each.mean(dim=-1, keepdim=True).expand(shape))
+    mixed = -1 if "softmax" not in node.name else axes_of(node.arguments, node.keywords, len(shape))
+    return first.each(lambda each: each.mean(dim=mixed, keepdim=True).expand(shape))
+
+
+def _stretched(places: Places, shape: tuple[int, ...]) -> Places:
+    return places.each(lambda each: each.expand(shape))
 
 
 def _summed(node: Node, first: Places) -> Places | None:

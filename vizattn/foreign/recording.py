@@ -64,7 +64,8 @@ def record(
             tracker.heard.graph.give(tensor)
         with tracker:
             output = network(*inputs, **(named or {}))
-    return Recording(output, tuple(tracker.heard.events), tuple(tracker.heard.missed))
+    heard = tracker.heard
+    return Recording(output, tuple(heard.events), tuple(dict.fromkeys(heard.missed)))
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vizattn.foreign import attending, branches, gating, native, sampling
+from vizattn.foreign import attending, branches, gating, native, sampling, summing
 from vizattn.foreign.graph import address, tensors_of
 from vizattn.foreign.hearing import Hearing
 from vizattn.foreign.keeping import Keeper
-from vizattn.foreign.marks import marked
+from vizattn.foreign.marks import marked, positive
 from vizattn.foreign.operators import operator
 from vizattn.foreign.scores import Scores
 from vizattn.foreign.steps import followed
@@ -65,15 +65,21 @@ class Tracker(TorchDispatchMode):
         about = operator(func)
         if about.library not in _LIBRARIES and tensors_of(result):
             self.heard.miss(f"{about.library}::{about.name}", "custom_operator")
-        handled, weighed = False, None
+        handled, weighed, mark = False, None, None
         if name in attending.HEARD:
             handled = attending.HEARD[name](self.heard, call, result)
         elif name in sampling.HEARD:
             sampling.HEARD[name](self.heard, call, result)
         elif prepared is not None:
-            handled, weighed = True, gating.hear(self.heard, call, result, prepared)
+            handled = True
+            weighed, mark = gating.hear(self.heard, call, result, prepared)
+        elif name == "mul":
+            summing.remember(self.heard, call, result)
+        elif name == "sum":
+            handled = summing.summed(self.heard, call, result)
         scores = None if handled else self._followed(call, result)
-        mark = None if handled else marked(self.heard, call, result)
+        mark = mark if handled else marked(self.heard, call, result)
+        growing = None if handled else positive(self.heard, call, result)
         self.heard.graph.record(func, args, kwargs, result)
         if name in branches.HEARD and not handled:
             weighed = branches.HEARD[name](self.heard, call, result)
@@ -86,13 +92,16 @@ class Tracker(TorchDispatchMode):
                 self.heard.scores[each] = scores[each]
             if mark is not None:
                 self.heard.marks[each] = mark
+            if growing is not None:
+                self.heard.positives[each] = growing
 
     def _forget(self, target: Any) -> None:
         """Stop following what shares memory with a tensor that was written into."""
         if not isinstance(target, Tensor):
             return
         where = address(target)
-        for known in (self.heard.scores, self.heard.marks, self.heard.products):
+        heard = self.heard
+        for known in (heard.scores, heard.marks, heard.positives, heard.products, heard.outer):
             for each in [each for each in known if address(each) == where]:
                 del known[each]
 
