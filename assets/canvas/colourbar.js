@@ -1,6 +1,6 @@
 // The colour bar: which number each colour stands for, drawn as the colours look on the picture.
 
-import { colourTable, position } from "./colours.js";
+import { colourTable, isFlat, position } from "./colours.js";
 import { h, sharpen } from "./dom.js";
 import { number } from "./format.js";
 
@@ -39,9 +39,10 @@ export class ColourBar {
       this.colours(scale, look);
     }
     this.showBeside(legend.beside ?? [], look);
-    this.low.textContent = number(scale.low);
+    const flat = isFlat(scale);
+    this.low.textContent = flat && scale.signed ? "" : number(scale.low);
     this.middle.textContent = scale.signed ? number((scale.low + scale.high) / 2) : "";
-    this.high.textContent = number(scale.high);
+    this.high.textContent = flat ? "" : number(scale.high);
     this.label.textContent = [legend.label, ...legend.ticks.map((tick) => tick.label)].join(" · ");
     this.note.textContent = note;
     this.ticks.replaceChildren(...legend.ticks

@@ -9,16 +9,24 @@ export function palette(hexadecimal) {
   return table;
 }
 
+/** How far the ends of a scale are apart that has one number to show. */
+const NOTHING = 1e-12;
+
 /** A scale from low to high; `signed` ones are symmetric around 0. Never of zero width. */
 export function makeScale(low, high, signed = false) {
   const width = high - low;
-  return { low, high: width > 0 ? high : low + 1e-12, signed };
+  return { low, high: width > 0 ? high : low + NOTHING, signed };
 }
 
 /** A scale symmetric around 0. */
 export function signedScale(size) {
-  const reach = size > 0 ? size : 1e-12;
+  const reach = size > 0 ? size : NOTHING;
   return makeScale(-reach, reach, true);
+}
+
+/** Whether all colours of a scale stand for one number. */
+export function isFlat(scale) {
+  return scale.high - scale.low <= 2 * NOTHING;
 }
 
 /** Position of a value on its scale, 0..1, clamped. */
