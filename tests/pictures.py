@@ -45,10 +45,10 @@ def keys(picture: Picture) -> list[str]:
     return [note.key.removeprefix("errors.") for note in picture.notes]
 
 
-def refusal(source: Any, **options: Any) -> PictureError:
+def refusal(source: Any, read: Callable[..., Any] = read_picture, **options: Any) -> PictureError:
     """Return why a source is refused, having checked that its sentence says what to do."""
     with pytest.raises(PictureError) as caught:
-        read_picture(source, **options)
+        read(source, **options)
     for language in LANGUAGES:
         sentence = caught.value.sentence(language)
         assert "{" not in sentence

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from tests.pictures import encoded
+from tests.spoilt import ANY_ARRAY, cut, flipped, fuzz
 from vizattn.intake import MAX_PIXELS, MAX_RATIO, MIN_SIDE, PictureError, read_picture
 from vizattn.texts import LANGUAGES
 
 WORKING_PIXELS = 40_000
-# Examples are the same in every run: a red light means that the code changed, not the dice.
-FUZZ = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+FUZZ = fuzz(150)
 
 
 def files() -> dict[str, bytes]:
@@ -60,12 +54,7 @@ def files() -> dict[str, bytes]:
         "gif": (rgb, "GIF", {}),
         "animated gif": (rgb, "GIF", frames),
     }
-    made = {}
-    for name, (image, kind, options) in recipes.items():
-        buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
-        made[name] = buffer.getvalue()
-    return made
+    return {name: encoded(image, kind, **more) for name, (image, kind, more) in recipes.items()}
 
 
 FILES = files()
@@ -110,20 +99,15 @@ def test_random_bytes_behind_a_true_beginning(kind: str, data: bytes) -> None:
 
 @KINDS
 def test_a_file_cut_anywhere(kind: str) -> None:
-    data = FILES[kind]
-    for length in range(0, len(data), max(1, len(data) // 120)):
-        judge(data[:length])
+    for beginning in cut(FILES[kind], 120):
+        judge(beginning)
 
 
 @KINDS
 @settings(FUZZ, max_examples=60)
 @given(st.data())
 def test_flipped_bytes(kind: str, data: st.DataObject) -> None:
-    content = bytearray(FILES[kind])
-    flips = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
-    for at, value in data.draw(st.lists(flips, min_size=1, max_size=6)):
-        content[at] = value
-    judge(bytes(content))
+    judge(flipped(FILES[kind], data))
 
 
 @FUZZ
@@ -134,19 +118,8 @@ def test_two_files_joined(first: str, second: str, cut: int, data: st.DataObject
     judge(FILES[first][:cut] + FILES[second][data.draw(st.integers(0, 200)) :])
 
 
-ANY_DTYPE = st.one_of(
-    arrays.boolean_dtypes(),
-    arrays.unsigned_integer_dtypes(),
-    arrays.integer_dtypes(),
-    arrays.floating_dtypes(),
-    arrays.complex_number_dtypes(),
-)
-
-
 @FUZZ
-@given(
-    arrays.arrays(ANY_DTYPE, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=12))
-)
+@given(ANY_ARRAY)
 def test_arrays_of_any_shape_and_type(array: np.ndarray) -> None:
     judge(array)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from tests import pictures
 from tests.pictures import STORED, deep_png, encoded, orientation_exif, png
+from tests.spoilt import ANY_ARRAY, cut, flipped, fuzz
 from vizattn.intake import PictureError, read_picture
 from vizattn.intake.colourmaps import curves
 from vizattn.intake.thermal import (
@@ -29,12 +29,7 @@ from vizattn.intake.thermal import (
 from vizattn.texts import LANGUAGES
 
 WORKING_PIXELS = 40_000
-FUZZ = settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+FUZZ = fuzz(80)
 
 
 def scene(width: int = 64, height: int = 48) -> np.ndarray:
@@ -62,16 +57,7 @@ def keys(thermal: Thermal) -> list[str]:
 
 
 def refusal(source: Any, **options: Any) -> PictureError:
-    """Return why a source is refused, having checked that its sentence says what to do."""
-    with pytest.raises(PictureError) as caught:
-        read_thermal(source, **options)
-    for language in LANGUAGES:
-        sentence = caught.value.sentence(language)
-        assert "{" not in sentence
-        assert sentence.count("\n") == 0
-        assert sentence.endswith((".", "。"))
-        assert ": " in sentence or "\uff1a" in sentence  # what is wrong: what to do
-    return caught.value
+    return pictures.refusal(source, read_thermal, **options)
 
 
 @pytest.mark.parametrize(
@@ -396,9 +382,7 @@ def files() -> dict[str, bytes]:
     }
     made = {}
     for name, (image, kind, options) in recipes.items():
-        buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
-        made[name] = buffer.getvalue()
+        made[name] = encoded(image, kind, **options)
     return made
 
 
@@ -431,32 +415,16 @@ def test_random_bytes_behind_a_true_beginning(kind: str, data: bytes) -> None:
 @settings(FUZZ, max_examples=40)
 @given(st.data())
 def test_flipped_bytes(kind: str, data: st.DataObject) -> None:
-    content = bytearray(FILES[kind])
-    flips = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
-    for at, value in data.draw(st.lists(flips, min_size=1, max_size=6)):
-        content[at] = value
-    judge(bytes(content))
+    judge(flipped(FILES[kind], data))
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_a_file_cut_anywhere(kind: str) -> None:
-    data = FILES[kind]
-    for length in range(0, len(data), max(1, len(data) // 40)):
-        judge(data[:length])
-
-
-ANY_DTYPE = st.one_of(
-    arrays.boolean_dtypes(),
-    arrays.unsigned_integer_dtypes(),
-    arrays.integer_dtypes(),
-    arrays.floating_dtypes(),
-    arrays.complex_number_dtypes(),
-)
+    for beginning in cut(FILES[kind], 40):
+        judge(beginning)
 
 
 @FUZZ
-@given(
-    arrays.arrays(ANY_DTYPE, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=12))
-)
+@given(ANY_ARRAY)
 def test_arrays_of_any_shape_and_type(array: np.ndarray) -> None:
     judge(array)
