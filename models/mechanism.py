@@ -378,18 +378,3 @@ def blocks_of(network: nn.Module) -> dict[str, AttentionBlock]:
     return {
         path: child for path, child in network.named_modules() if isinstance(child, AttentionBlock)
     }
-
-
-def passes_of(network: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Return which sites come one after another inside the modules that say so in ``passes``.
-
-    By the module's dotted path, the sites' dotted paths in order, with "#n" for a block that fired
-    n times before. What the last hears of the first is the composition of their affinities.
-    """
-    found = {}
-    for path, child in network.named_modules():
-        declared = getattr(child, "passes", None)
-        # A stranger's network may use this name for something else.
-        if isinstance(declared, tuple) and all(isinstance(name, str) for name in declared):
-            found[path] = tuple(f"{path}.{name}".removeprefix(".") for name in declared)
-    return found

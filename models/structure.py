@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from models.mechanism import Auxiliary, auxiliary_of, blocks_of, passes_of
+from models.mechanism import Auxiliary, auxiliary_of, blocks_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,16 @@ def structure_of(network: nn.Module) -> Structure:
         path: Passes(sites, getattr(modules[path], "shortcuts", False) is True)
         for path, sites in passes_of(network).items()
     }
-    return Structure(taps, passes, _implied_of(modules))
+    return Structure(taps, passes, _sites_named(network, "implies"))
+
+
+def passes_of(network: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Return which sites come one after another inside the modules that say so in ``passes``.
+
+    By the module's dotted path, the sites' dotted paths in order, with "#n" for a block that fired
+    n times before. What the last hears of the first is the composition of their affinities.
+    """
+    return _sites_named(network, "passes")
 
 
 def _around(path: str, blocks: Mapping[str, nn.Module]) -> str | None:
@@ -78,10 +87,10 @@ def _around(path: str, blocks: Mapping[str, nn.Module]) -> str | None:
     return next((each for each in tried if each in blocks), None)
 
 
-def _implied_of(modules: Mapping[str, nn.Module]) -> dict[str, tuple[str, ...]]:
+def _sites_named(network: nn.Module, attribute: str) -> dict[str, tuple[str, ...]]:
     found = {}
-    for path, module in modules.items():
-        declared = getattr(module, "implies", None)
+    for path, module in network.named_modules():
+        declared = getattr(module, attribute, None)
         # A stranger's network may use this name for something else.
         if isinstance(declared, tuple) and all(isinstance(name, str) for name in declared):
             found[path] = tuple(f"{path}.{name}".removeprefix(".") for name in declared)

@@ -22,10 +22,11 @@ from models.affinity import (
     PairwiseAffinity,
     ProductAffinity,
 )
-from models.mechanism import mechanisms, passes_of
+from models.mechanism import mechanisms
 from models.mechanisms.ccnet import RecurrentCrissCross
 from models.mechanisms.glore import GlobalReasoning
 from models.mechanisms.isa import InterlacedAttention, close_together, far_apart
+from models.structure import passes_of
 from models.taps import listening
 
 BATCH, HEADS, ROWS, COLUMNS, DIM = 2, 2, 4, 6, 3
