@@ -48,15 +48,28 @@ def examples() -> tuple[Example, ...]:
     Raises:
         ValueError: if the list of examples is not as it should be.
     """
-    path = FOLDER / "examples.json"
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(entries, list) or not entries:
+    return tuple(map(_read, entries(FOLDER / "examples.json")))
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    """Return what a list of pictures says of each, all with ids of their own and rights to show it.
+
+    Raises:
+        ValueError: if it is no such list.
+    """
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, list) or not found:
         raise ValueError(
-            f"expected a list of examples in {path.name}, received {type(entries).__name__}"
+            f"expected a list of {path.stem} in {path.name}, received {type(found).__name__}"
         )
-    found = tuple(_read(entry) for entry in entries)
-    if len({example.id for example in found}) < len(found):
+    if len({each.get("id") for each in found}) < len(found):
         raise ValueError(f"expected every id in {path.name} once")
+    for each in found:
+        if each.get("licence") not in LICENCES:
+            raise ValueError(
+                f"{each.get('id')}: expected a licence of {LICENCES}, "
+                f"received {each.get('licence')!r}"
+            )
     return found
 
 
@@ -66,8 +79,6 @@ def _read(entry: dict[str, Any]) -> Example:
         read = Example(**{**entry, "at": tuple(place) if place is not None else None})
     except TypeError as error:
         raise ValueError(f"an example does not have the expected fields: {error}") from error
-    if read.licence not in LICENCES:
-        raise ValueError(f"{read.id}: expected a licence of {LICENCES}, received {read.licence!r}")
     if read.at is not None and not (
         0 <= read.at[0] <= read.width and 0 <= read.at[1] <= read.height
     ):

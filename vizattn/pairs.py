@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vizattn.examples import LICENCES
+from vizattn.examples import entries
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples" / "pairs"
 
@@ -83,16 +82,7 @@ def pairs() -> tuple[ExamplePair, ...]:
     Raises:
         ValueError: if the list of pairs is not as it should be.
     """
-    path = FOLDER / "pairs.json"
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(entries, list) or not entries:
-        raise ValueError(
-            f"expected a list of pairs in {path.name}, received {type(entries).__name__}"
-        )
-    found = tuple(_read(entry) for entry in entries)
-    if len({pair.id for pair in found}) < len(found):
-        raise ValueError(f"expected every id in {path.name} once")
-    return found
+    return tuple(map(_read, entries(FOLDER / "pairs.json")))
 
 
 def _read(entry: dict[str, Any]) -> ExamplePair:
@@ -105,8 +95,6 @@ def _read(entry: dict[str, Any]) -> ExamplePair:
         read = ExamplePair(**{**entry, **lists, **view})
     except (KeyError, TypeError) as error:
         raise ValueError(f"a pair does not have the expected fields: {error}") from error
-    if read.licence not in LICENCES:
-        raise ValueError(f"{read.id}: expected a licence of {LICENCES}, received {read.licence!r}")
     if not read.people == len(read.points) == len(read.heads):
         raise ValueError(
             f"{read.id}: expected {read.people} points and heads, "
