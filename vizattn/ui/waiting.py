@@ -48,10 +48,10 @@ def stepwise(
     threading.Thread(target=run, daemon=True).start()
     try:
         while True:
-            steps = [told.get()]
-            while not told.empty():
-                steps.append(told.get())
-            last = steps[-1]
+            last = told.get()
+            # Not until there is nothing more to hear: work can tell faster than one hears.
+            for _ in range(told.qsize()):
+                last = told.get()
             if isinstance(last, BaseException):
                 raise last
             if isinstance(last, _Returned):
