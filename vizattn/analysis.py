@@ -158,6 +158,7 @@ class Analysis(Looked):
         sites: every captured attention, in the order in which the network used it.
         evidence: of a stranger's network, by site, how it is known where its cells are.
         missed: of a stranger's network, what looks like attention and was not captured.
+        grid: of a stranger's network, the grid of tokens that a person has set.
         id: an unguessable name.
     """
 
@@ -168,6 +169,7 @@ class Analysis(Looked):
     sites: tuple[Captured, ...]
     evidence: Mapping[str, Note] = field(default_factory=dict)
     missed: tuple[Missed, ...] = ()
+    grid: ByHand = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
@@ -296,6 +298,7 @@ def analyse_stranger(
         found.sites,
         found.evidence,
         found.missed,
+        grid,
     )
     return analysis, found.output
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import singledispatch
 from pathlib import Path
 
@@ -280,13 +281,22 @@ def script(
         Refused: if the selection names a site, head, channel or place that is not there.
     """
     made = _drawn_again(analysis, selection, scale, style, language)
+    by_hand = _grid_again(analysis)
     if isinstance(analysis.network, Stranger):
-        return script_for(analysis.network, file_name, made)
+        return script_for(analysis.network, file_name, made, by_hand)
     return f'''"""Make the figure and the arrays of one look again; written by vizattn {VERSION}."""
 
 import vizattn
 
-seen = vizattn.look({file_name!r}, {analysis.network.name!r}){made}'''
+seen = vizattn.look({file_name!r}, {analysis.network.name!r}{by_hand}){made}'''
+
+
+def _grid_again(analysis: Analysis) -> str:
+    """Return the argument that sets the grid of tokens that a person has set; "" without one."""
+    grid = analysis.grid
+    if not grid:
+        return ""
+    return f", grid={dict(grid) if isinstance(grid, Mapping) else tuple(grid)!r}"
 
 
 def _drawn_again(

@@ -176,12 +176,18 @@ def map_labels(language: str, maps: Maps) -> list[str] | None:
     return [one_of(language, maps.name, each, maps.heads, count) for each in range(count)]
 
 
+def token_key(name: str) -> tuple[str, dict[str, object]]:
+    """Return the catalogue's key for a token that is no place, and what its placeholders mean."""
+    known, _, number = name.partition("-")
+    return (
+        (f"foreign.token.{known}", {"number": number}) if number else (f"kinds.token.{known}", {})
+    )
+
+
 def token_label(language: str, name: str) -> str:
     """Return what a token that is no place is called; "extra-2" is the second of unknown ones."""
-    known, _, number = name.partition("-")
-    if number:
-        return text(language, f"foreign.token.{known}", number=number)
-    return text(language, f"kinds.token.{known}")
+    key, values = token_key(name)
+    return text(language, key, **values)
 
 
 def note_label(language: str, captured: Captured) -> str | None:

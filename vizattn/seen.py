@@ -19,6 +19,7 @@ from vizattn.cam.making import with_class_map
 from vizattn.cam.methods import Progress
 from vizattn.export import save_all, save_arrays, summary
 from vizattn.figures import Figure, figure
+from vizattn.foreign.sites import ByHand
 from vizattn.geometry import Point
 from vizattn.labels import site_label
 from vizattn.networks import Network
@@ -217,17 +218,19 @@ def site_row(captured: Captured) -> str:
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def look(source: Any, model: str | Network) -> Seen:
+def look(source: Any, model: str | Network, grid: ByHand = None) -> Seen:
     """Run a network on a picture and return its attention, checked.
 
     Args:
         source: path, bytes, file, PIL image or array (see ``read_picture``).
         model: name of a bundled network, or a loaded one.
+        grid: of a stranger's network, rows and columns of its tokens, for all sites or by site,
+            where a person knows.
 
     Raises:
         Refused: with one clear sentence, if the picture or the network cannot be used.
     """
-    return Seen(analyses.look(source, model))
+    return Seen(analyses.look(source, model, grid=grid))
 
 
 def look_all(sources: Sequence[Any], model: str | Network) -> list[Seen]:

@@ -45,6 +45,7 @@ from vizattn.drawables import completed as _completed
 from vizattn.drawables import drawables as _drawables
 from vizattn.feature_views import mapped, marked, ranged, shown_map
 from vizattn.geometry import Point
+from vizattn.labels import token_key
 from vizattn.numbers import number
 
 __all__ = [
@@ -178,7 +179,7 @@ def _(
         query = captured.query_grid.box(analysis.query_at(at, captured.site))
         marker = analysis.framing.box_to_original(query)
     else:
-        token = Label(f"kinds.token.{selection.token}")
+        token = Label(*token_key(selection.token))
         title = Label("kinds.figure.row_of_token", {"token": token})
     low = -high if signed else 0.0
     row = Heat(values, captured.key_grid, low, high, signed, marker, title, label, uniform)

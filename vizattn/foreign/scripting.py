@@ -9,7 +9,7 @@ from vizattn.foreign.stranger import Stranger
 from vizattn.version import VERSION
 
 
-def script_for(network: Stranger, file_name: str, made: str) -> str:
+def script_for(network: Stranger, file_name: str, made: str, by_hand: str = "") -> str:
     """Return a Python script with a function that is called with the module.
 
     What a file cannot hold has to be brought with it: a function that prepares pictures, and an
@@ -19,6 +19,7 @@ def script_for(network: Stranger, file_name: str, made: str) -> str:
         network: the module and what is known of it.
         file_name: where the script finds the picture.
         made: what else is asked of ``seen``, and in further lines how it is drawn and written.
+        by_hand: the argument for a grid of tokens that a person has set.
     """
     needed = ["model"]
     usual = [f"image={file_name!r}"]
@@ -54,7 +55,7 @@ CLASSES = {network.card.classes!r}
 
 
 def reproduce({taken}):
-    seen = vizattn.capture(model, image, preprocess, CLASSES, required=False){maps}
+    seen = vizattn.capture(model, image, preprocess, CLASSES, required=False{by_hand}){maps}
 {indent(drawn, "    ")}
 
 def brought(place):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vizattn.analysis import Analysis
+from vizattn.attention import PlaceAffinity
 from vizattn.examples import Example
 from vizattn.export import safe_name, save_arrays, script
 from vizattn.facts import summary
@@ -43,27 +44,43 @@ def save(
     stem = example.id if example else Path(analysis.picture.name).stem
     path = place_for(f"{safe_name(stem)}-{analysis.network.name}.{suffix}")
     found_at = f"assets/examples/{example.file}" if example else analysis.picture.name
-    write(path, analysis, _View(chosen, language, found_at))
+    write(path, analysis, _View(analysis, chosen, language, found_at))
     return path
 
 
-def selection_of(chosen: Mapping[str, Any]) -> Selection:
-    """Return a browser's selection as the library's; "mean" over the heads is no head."""
+def selection_of(chosen: Mapping[str, Any], extra: Sequence[str] = ()) -> Selection:
+    """Return a browser's selection as the library's; "mean" over the heads is no head.
+
+    Args:
+        chosen: the selection as the browser has it.
+        extra: names of the chosen site's tokens that are no places; the browser has numbers.
+
+    Raises:
+        ValueError: if there is no token of that number.
+    """
     head, at, channel = chosen.get("head"), chosen.get("at"), chosen.get("channel")
+    token = chosen.get("token")
+    if token is not None and not 0 <= int(token) < len(extra):
+        raise ValueError(f"expected a token of {len(extra)}, received {token}")
     return Selection(
         site=chosen.get("site"),
         head=None if head in (None, "mean") else int(head),
         at=None if at is None else (float(at[0]), float(at[1])),
         channel=None if channel is None else int(channel),
+        token=None if token is None else extra[int(token)],
     )
 
 
 class _View:
     """How something is selected and drawn, in the library's own terms."""
 
-    def __init__(self, chosen: Mapping[str, Any], language: str, found_at: str) -> None:
+    def __init__(
+        self, analysis: Analysis, chosen: Mapping[str, Any], language: str, found_at: str
+    ) -> None:
         usual = Style()
-        self.selection = selection_of(chosen)
+        site = analysis.site(chosen.get("site")) if analysis.sites else None
+        extra = site.extra if isinstance(site, PlaceAffinity) else ()
+        self.selection = selection_of(chosen, extra)
         self.scale = Scale(chosen.get("scale", Scale.ROW_MAXIMUM.value))
         self.style = Style(
             colormap=chosen.get("colormap", usual.colormap),
