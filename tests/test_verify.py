@@ -15,16 +15,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from models.reference import ReferenceFileError, replay
 from tests import originals
 from tests.originals import Original
+from tests.replays import BUNDLED, check_all_compared, content
 from vizattn.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
-BUNDLED = sorted((ROOT / "tests" / "reference").glob("*.safetensors"))
 ODD, TALL, ONE_ROW = (7, 5), (12, 3), (1, 9)
 
 FILES: dict[str, Callable[[], Original]] = {
@@ -92,12 +91,6 @@ FILES: dict[str, Callable[[], Original]] = {
 }
 
 
-def content(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    with safe_open(path, framework="np") as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
 def test_bundled_files_pass(path: Path, dtype: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,11 +113,7 @@ def test_without_arguments_all_bundled_files(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_other_sizes_and_arguments_pass(name: str, tmp_path: Path) -> None:
     path = FILES[name]().write(tmp_path)
-    replayed = replay(path)
-    assert replayed.passed, replayed
-    assert {each.name for each in replayed.comparisons} == {
-        key for key in content(path)[0] if key.startswith(("output", "attention."))
-    }
+    check_all_compared(path)
     assert main(["verify", str(path), "--dtype", "float32"]) == 0
 
 

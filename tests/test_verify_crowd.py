@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from models.counting.procedure import procedures
@@ -18,9 +17,9 @@ from models.mechanism import mechanisms
 from models.reference import replay
 from tests import originals_crowd as originals
 from tests.originals import Original
+from tests.replays import REFERENCE, check_all_compared, content
 from vizattn.__main__ import main
 
-REFERENCE = Path(__file__).resolve().parent / "reference"
 FUNCTIONS = ("bayesian_loss", "csca__bayesian_loss", "density", "game")
 
 FILES: dict[str, Callable[[], Original]] = {
@@ -52,23 +51,10 @@ FILES: dict[str, Callable[[], Original]] = {
 }
 
 
-def content(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    with safe_open(path, framework="np") as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
-
-
-def results(path: Path) -> set[str]:
-    kinds = ("output", "attention.", "intermediate.")
-    return {name for name in content(path)[0] if name.startswith(kinds)}
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_other_sizes_and_arguments_pass(name: str, tmp_path: Path) -> None:
     path = FILES[name]().write(tmp_path)
-    replayed = replay(path)
-    assert replayed.passed, replayed
-    assert {each.name for each in replayed.comparisons} == results(path)
+    check_all_compared(path)
     assert main(["verify", str(path)]) == 0
 
 
@@ -76,14 +62,12 @@ def test_everything_in_the_bundled_files_is_compared() -> None:
     paths = sorted(REFERENCE.glob("csca*")) + [REFERENCE / f"{n}.safetensors" for n in FUNCTIONS]
     assert len(paths) >= 11
     for path in paths:
-        assert {each.name for each in replay(path).comparisons} == results(path)
+        check_all_compared(path)
 
 
 def test_the_authors_network_passes(shared: Path) -> None:
     path = shared / "reference" / "csca__model.safetensors"
-    replayed = replay(path)
-    assert replayed.passed, replayed
-    assert {each.name for each in replayed.comparisons} == results(path)
+    check_all_compared(path)
 
 
 @pytest.mark.parametrize("name", ["first block", "loss", "csca's loss", "density", "game"])

@@ -11,11 +11,11 @@ import torch
 
 from models.mechanisms.rga import RelationAwareAttention, SpatialRelationGate
 from models.mechanisms.sknet import selective_kernel
-from models.reference import ReferenceFileError, replay
+from models.reference import replay
 from tests import originals_choices as choices
 from tests import originals_features as features
 from tests.originals import Original
-from tests.test_verify import content
+from tests.replays import check_all_compared, check_refused
 
 ODD, TALL, WIDE, ONE_ROW = (7, 5), (12, 3), (5, 9), (1, 9)
 UP = "dict(mode='bilinear', align_corners=True)"
@@ -135,11 +135,7 @@ FILES: dict[str, Callable[[], Original]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_other_sizes_and_arguments_pass(name: str, tmp_path: Path) -> None:
     path = FILES[name]().write(tmp_path)
-    replayed = replay(path)
-    assert replayed.passed, replayed
-    assert {each.name for each in replayed.comparisons} == {
-        key for key in content(path)[0] if key.startswith(("output", "attention.", "intermediate."))
-    }
+    check_all_compared(path)
     assert replay(path, torch.float32).passed
 
 
@@ -182,8 +178,7 @@ def test_arguments_that_nobody_can_build_are_refused(name: str, tmp_path: Path) 
     of, changes = REFUSED[name]
     file = FILES[of]()
     file.kwargs |= changes
-    with pytest.raises(ReferenceFileError, match="expected"):
-        replay(file.write(tmp_path))
+    check_refused(file, tmp_path)
 
 
 def test_a_relation_that_was_made_for_a_grid_takes_maps_of_any_size() -> None:

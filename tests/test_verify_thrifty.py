@@ -12,10 +12,10 @@ import torch
 from models.mechanism import Claim
 from models.mechanisms.cgnl import CompactNonLocal
 from models.mechanisms.emanet import MOMENTUM, ExpectationMaximisationUnit
-from models.reference import ReferenceFileError, replay
+from models.reference import replay
 from tests import originals_thrifty as originals
 from tests.originals import Original
-from tests.test_verify import content
+from tests.replays import check_all_compared, check_refused
 from vizattn.__main__ import main
 
 ODD, TALL, WIDE, ONE_ROW = (7, 5), (11, 3), (5, 9), (1, 7)
@@ -74,11 +74,7 @@ FILES: dict[str, Callable[[], Original]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_other_sizes_and_arguments_pass(name: str, tmp_path: Path) -> None:
     path = FILES[name]().write(tmp_path)
-    replayed = replay(path)
-    assert replayed.passed, replayed
-    assert {each.name for each in replayed.comparisons} == {
-        key for key in content(path)[0] if key.startswith(("output", "attention.", "intermediate."))
-    }
+    check_all_compared(path)
     assert main(["verify", str(path), "--dtype", "float32"]) == 0
 
 
@@ -140,8 +136,7 @@ def test_arguments_that_nobody_can_build_are_refused(name: str, tmp_path: Path) 
     made, kwargs = REFUSED[name]
     file = FILES[made]()
     file.kwargs = kwargs
-    with pytest.raises(ReferenceFileError, match="expected"):
-        replay(file.write(tmp_path))
+    check_refused(file, tmp_path)
 
 
 def test_the_bases_of_emanet_move_in_training_alone() -> None:
