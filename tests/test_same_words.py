@@ -50,6 +50,7 @@ MORE = (
     ("hamnet", "vq", "subject.rebuild"),
     ("sgr", "", "subject.vote"),
     ("gcnet", "", "subject"),
+    ("sasa", "", "subject"),
     ("bam", "", "subject.spatial_logit"),
     ("sca_cnn", "", "subject.channel"),
     ("sca_cnn", "", "subject.spatial"),

@@ -40,6 +40,8 @@ NEARLY_EVEN = 0.97
 """a row whose entropy is above this share of the largest possible one points nowhere"""
 NEAR = 0.12
 """in diagonals of the picture: a centre of mass that is closer lies around the place itself"""
+LOST = 1e-3
+"""share of a row that may lie beyond the picture unsaid: rounding"""
 OPEN, CLOSED = 0.9, 0.1
 """a gate above the one lets its channel through, one below the other mutes it"""
 
@@ -76,19 +78,29 @@ def _(
         return [text(language, "canvas.sentence.zero")]
     row = place_row(captured, analysis, selection)
     lies = spread(row, captured.key_grid, analysis.framing)
-    beside = [
-        text(language, "canvas.sentence.token", token=token_label(language, name), weight=weight)
-        for name, weight in zip(captured.extra, (number(w, 2) for w in weights), strict=False)
-    ]
+    beside = _beside(captured, weights, language)
     where = _where(numbers, heard, len(weights), lies, language)
     areas = captured.rows.over_areas() is not None
     half = "canvas.sentence.half_areas" if areas else "canvas.sentence.half"
     total = len(weights) if heard is None else heard
     ends = [_concentration(numbers, total, half, language), *_signs(captured, weights, language)]
+    ends += _outside(captured, numbers, language)
     if selection.token is None:
         return [*beside, where, _distance(captured, analysis, selection, lies, language), *ends]
     token = token_label(language, selection.token)
     return [text(language, "canvas.sentence.token_row", token=token), *beside, where, *ends]
+
+
+def _beside(
+    captured: PlaceAffinity, weights: Float[np.ndarray, " key"], language: str
+) -> list[str]:
+    """Say what the tokens that are no places take of a row, in one sentence if there are any."""
+    shares = [
+        text(language, "canvas.sentence.token", token=token_label(language, name), weight=weight)
+        for name, weight in zip(captured.extra, (number(w, 2) for w in weights), strict=False)
+    ]
+    together = text(language, "canvas.sentence.and").join(shares)
+    return [text(language, "canvas.sentence.tokens", shares=together)] if shares else []
 
 
 def _weights(
@@ -135,6 +147,14 @@ def _concentration(numbers: RowNumbers, total: int, key: str, language: str) -> 
     held = numbers.half_mass_cells
     said = {"cells": held, "total": total, "share": percent(held / total)}
     return text(language, key, effective=number(numbers.effective), **said)
+
+
+def _outside(captured: PlaceAffinity, numbers: RowNumbers, language: str) -> list[str]:
+    """Say what goes to the zeros with which a network surrounds its map."""
+    lost = 1 - numbers.total
+    if captured.claim is not Claim.SIMPLEX or lost <= LOST:
+        return []
+    return [text(language, "canvas.sentence.outside", share=percent(lost))]
 
 
 def _signs(captured: Captured, row: np.ndarray, language: str) -> list[str]:

@@ -33,7 +33,8 @@ export class Controls {
     this.projector = button(() => act.projector());
     this.projector.classList.add("va-larger");
     this.above = h("div", { class: "va-controls" }, this.site.root, this.head.root,
-      this.token, h("span", { class: "va-space" }), this.projector, this.classes, this.attention);
+      this.token, h("span", { class: "va-space" }),
+      h("div", { class: "va-switches" }, this.projector, this.classes, this.attention));
     this.below = h("div", { class: "va-controls" }, this.scale.root, this.cells.root,
       this.colormap.root,
       h("label", { class: "va-field va-slider" }, this.opacityLabel, this.opacity),

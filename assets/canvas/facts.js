@@ -73,8 +73,8 @@ export class Facts {
 
   /** Show the numbers of the current row and its largest entries. */
   showNumbers(rows, top, say) {
-    const list = h("dl", {}, rows.flatMap(([label, value]) => [h("dt", {}, label),
-      h("dd", {}, value)]));
+    const list = h("dl", {}, rows.map(([label, value]) => h("div", {}, h("dt", {}, label),
+      h("dd", {}, value))));
     this.put("numbers", say("facts.numbers"), rows.length ? [list] : [],
       top?.entries.length ? [h("p", { class: "va-top-title" }, top.title), this.topList(top)] : []);
   }

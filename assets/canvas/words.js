@@ -5,6 +5,7 @@ import { describeRow, extent, halfMass, spread, topIndices } from "./statistics.
 
 const NEARLY_EVEN = 0.97;
 const NEAR = 0.12;
+const LOST = 1e-3;
 
 /** Name of one of the nine regions of the picture (row-major). */
 function region(index, say) {
@@ -13,7 +14,7 @@ function region(index, say) {
 
 /**
  * Describe the row of a place: where its mass lies, how far, how concentrated.
- * view: {row (key), map (cell), centres(cell), picture, signed, areas, heard, tokens}
+ * view: {row (key), map (cell), centres(cell), picture, signed, simplex, areas, heard, tokens}
  */
 export function placeSentence(view, place, say) {
   const facts = describeRow(view.row);
@@ -28,6 +29,7 @@ export function placeSentence(view, place, say) {
     wherePart(view, facts, lies, say),
     say(distance < NEAR ? "sentence.near" : "sentence.far", { distance: percent(distance) }),
     ...concentration(view, facts, say),
+    ...outsidePart(view, facts, say),
   ].join(say("sentence.join"));
 }
 
@@ -40,6 +42,7 @@ export function rowSentence(view, token, say) {
     ...tokenPart(view, say),
     wherePart(view, facts, spread(view.map, view.centres), say),
     ...concentration(view, facts, say),
+    ...outsidePart(view, facts, say),
   ].join(say("sentence.join"));
 }
 
@@ -54,9 +57,17 @@ function wherePart({ row, heard }, facts, lies, say) {
   return say("sentence.where", { region: region(best, say), share: percent(lies.shares[best]) });
 }
 
-/** What the tokens that are no places take of the row. */
+/** What the tokens that are no places take of the row: one sentence, however many there are. */
 function tokenPart({ row, tokens }, say) {
-  return tokens.map((token, i) => say("sentence.token", { token, weight: number(row[i], 2) }));
+  const shares = tokens.map((token, i) => say("sentence.token",
+    { token, weight: number(row[i], 2) }));
+  return shares.length ? [say("sentence.tokens", { shares: shares.join(say("sentence.and")) })] : [];
+}
+
+/** What goes to the zeros with which a network surrounds its map. */
+function outsidePart({ simplex }, facts, say) {
+  const lost = 1 - facts.sum;
+  return simplex && lost > LOST ? [say("sentence.outside", { share: percent(lost) })] : [];
 }
 
 function concentration({ row, heard, areas, signed }, facts, say) {

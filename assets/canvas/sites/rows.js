@@ -304,8 +304,8 @@ export class RowsSite {
       return [x / picture.width, y / picture.height];
     };
     const view = { row, map: this.drawn(state), centres, picture, signed: this.signed,
-      areas: Boolean(this.regions), heard: this.reach(state)?.cells.size ?? null,
-      tokens: this.extra };
+      simplex: this.simplex, areas: Boolean(this.regions),
+      heard: this.reach(state)?.cells.size ?? null, tokens: this.extra };
     const token = this.token(state);
     if (token !== null) return rowSentence(view, this.extra[token], say);
     const place = toOriginal(framing, cellCentre(this.pointerGrid, this.cell(state)));
