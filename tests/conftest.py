@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -59,3 +61,12 @@ def chromium() -> str:
     if found is None:
         pytest.skip("no Chromium: install Debian's package chromium, or set VIZATTN_CHROMIUM")
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """Run a browser for the tests of a file, or skip."""
+    from tests.served import running  # it imports the whole page
+
+    with running(chromium) as browser:
+        yield browser

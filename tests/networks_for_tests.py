@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import nn
@@ -54,6 +57,21 @@ def write_network(network: Network, folder: Path) -> None:
     digest, size = weights.save(network.module, folder / f"{network.name}.safetensors")
     facts = network.card.facts | {"sha256": digest, "bytes": size}
     (folder / f"{network.name}.json").write_text(json.dumps(facts))
+
+
+def write_networks(folder: Path, *networks: tuple[str, str | None]) -> Path:
+    """Write small networks of (task, mechanism) into a folder and return it."""
+    for task, mechanism in networks:
+        write_network(small_network(task, mechanism), folder)
+    return folder
+
+
+@contextmanager
+def bundling(folder: Path) -> Iterator[Path]:
+    """Have a folder's networks in place of the bundled ones while the block of code runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIZATTN_WEIGHTS", str(folder))
+        yield folder
 
 
 def scene(width: int, height: int, seed: int = 0) -> Image.Image:

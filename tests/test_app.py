@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import app
-from tests.served import bundled_networks_are_there, free_port, write_small_networks
+from tests.served import free_port, networks_at
 from vizattn.ui import page
 from vizattn.ui.frame import Frame
 from vizattn.ui.page import Tab, build_page
@@ -27,11 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module", autouse=True)
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        if not bundled_networks_are_there():
-            folder = tmp_path_factory.mktemp("networks")
-            write_small_networks(folder)
-            patch.setenv("VIZATTN_WEIGHTS", str(folder))
+    with networks_at(tmp_path_factory.mktemp("networks")):
         yield
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from models.mechanism import mechanisms
 from models.zoo.table import entries
-from tests.networks_for_tests import scene, small_network, write_network
+from tests.networks_for_tests import bundling, scene, write_networks
 from tests.zoo_for_tests import use_caches
 from vizattn.__main__ import commands, main
 from vizattn.analysis import look
@@ -34,11 +34,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture(scope="module", autouse=True)
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder of small untrained networks in place of the bundled ones."""
-    folder = tmp_path_factory.mktemp("weights")
-    for task, mechanism in BUILT:
-        write_network(small_network(task, mechanism), folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIZATTN_WEIGHTS", str(folder))
+    with bundling(write_networks(tmp_path_factory.mktemp("weights"), *BUILT)) as folder:
         yield folder
 
 

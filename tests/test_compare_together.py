@@ -11,12 +11,11 @@ import pytest
 
 from models import weights
 from tests.networks_for_tests import small_network, write_network
-from tests.served import page_at
+from tests.served import page_at, visiting
 from vizattn.examples import examples
 from vizattn.labels import network_label
 from vizattn.ui.compare.together import together
 
-PATIENCE = 60_000
 TAB = "document.querySelector('.vm-mount').parentElement.compare"
 FORMS = (None, "parallel", "space-first")
 ORDERS = ["classify-cbam", "classify-cbam-parallel", "classify-cbam-space-first"]
@@ -59,21 +58,13 @@ def test_what_was_not_measured_is_not_said(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = write_orders(tmp_path_factory.mktemp("networks"))
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with page_at(folder, small=True) as address, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        page = browser.new_context(locale="en-GB").new_page()
-        page.set_default_timeout(PATIENCE)
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.goto(f"{address}?tab=compare&example=golf-ball&nets=classify-se")
+    query = "?tab=compare&example=golf-ball&nets=classify-se"
+    with page_at(folder, small=True) as address, visiting(browser, address + query) as page:
         page.wait_for_selector(".vm-mount", state="attached")
         page.wait_for_function(f"{TAB}?.panes.length === 1 && {TAB}.panes[0].payload")
         yield page
-        browser.close()
 
 
 @pytest.mark.browser

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.crowd_for_tests import SIZE, THERMAL_SIZE, rgb_picture, thermal_picture
-from tests.networks_for_tests import small_network, write_network
+from tests.networks_for_tests import bundling, small_network, write_network, write_networks
 from vizattn.__main__ import main
 from vizattn.crowd.analysis import look_pair
 from vizattn.export import ARRAYS, SUMMARY
@@ -29,9 +29,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder of small untrained networks in place of the bundled ones."""
     folder = tmp_path_factory.mktemp("weights")
     write_network(small_network("count", "csca", name=NAME), folder)
-    write_network(small_network("segment", "nonlocal"), folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIZATTN_WEIGHTS", str(folder))
+    with bundling(write_networks(folder, ("segment", "nonlocal"))):
         yield folder
 
 

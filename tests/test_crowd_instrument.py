@@ -9,33 +9,21 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from tests import crowd_page, served
 from tests.contrast import CONTRAST
-from tests.crowd_page import DIM, FRAME, RUNS, STRIDES, density, factors, payload_of, served
+from tests.crowd_page import DIM, FRAME, RUNS, STRIDES, density, factors, payload_of
 from vizattn.crowd.areas import coverage
 from vizattn.geometry import Framing, Grid
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
-PATIENCE = 30_000
 STAGE = 2
 READ = ".va p, .va h3, .va dt, .va dd, .va li > span, .va button, .va summary, .va-field span"
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served(stage=STAGE) as address:
+    with crowd_page.served(stage=STAGE) as address:
         yield address
 
 
@@ -47,17 +35,14 @@ def enter(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
 
     def opened(query: str = "", at: str = "", **options: Any) -> Any:
         settings = {"viewport": {"width": 1440, "height": 1000}} | options
-        page = browser.new_page(**settings)
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto((at or address) + query)
+        page = served.enter(browser, (at or address) + query, problems, **settings)
         page.wait_for_function("() => window.crowd?.scene")
         pages.append(page)
         return page
 
     yield opened
     for page in pages:
-        page.close()
+        page.context.close()
     assert problems == []
 
 
@@ -280,7 +265,7 @@ def test_one_sense_is_one_picture_without_rows(enter: Callable[..., Any]) -> Non
     alone = payload_of(
         senses=["rgb"], gates=[], sites=[], registration=None, own_registration=None
     ) | {"pictures": whole["pictures"] | {"thermal": None}}
-    with served(alone | {"pictures": whole["pictures"]}) as address:
+    with crowd_page.served(alone | {"pictures": whole["pictures"]}) as address:
         page = enter(at=address)
         assert page.locator(".vc-used, .vc-count").first.inner_text().count("RGB alone") == 1
         assert page.locator("[data-name=layer] [data-value=row]").is_disabled()
@@ -296,7 +281,7 @@ def test_both_languages_and_no_word_is_left_behind(page: Any) -> None:
 
 @pytest.mark.parametrize("theme", ["", "dark"])
 def test_every_word_can_be_read(enter: Callable[..., Any], theme: str) -> None:
-    with served(theme=theme) as address:
+    with crowd_page.served(theme=theme) as address:
         page = enter(at=address)
         choose(page, "layer", "row")
         page.evaluate(

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.networks_for_tests import small_network, write_network
+from tests import served
+from tests.networks_for_tests import write_networks
 from tests.served import page_at
 from vizattn.attention import PlaceAffinity
 from vizattn.crowd.analysis import CrowdAnalysis, look_at
@@ -22,11 +23,10 @@ from vizattn.networks import Library
 from vizattn.pairs import pairs
 from vizattn.ui.crowd.saves import KINDS
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
-PATIENCE = 60_000
 CROWD = "document.querySelector('.vc-mount')?.crowd"
+SIZE = {"viewport": {"width": 1440, "height": 1000}}
 FIRST = pairs()[0]
 Open = Callable[..., Any]
 
@@ -35,9 +35,7 @@ Open = Callable[..., Any]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two small counters beside a network for the other tab."""
     path = tmp_path_factory.mktemp("networks")
-    for task, mechanism in (("segment", "nonlocal"), ("count", "csca"), ("count", None)):
-        write_network(small_network(task, mechanism), path)
-    return path
+    return write_networks(path, ("segment", "nonlocal"), ("count", "csca"), ("count", None))
 
 
 @pytest.fixture(scope="module")
@@ -47,29 +45,15 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def enter(browser: Any, address: str) -> Open:
-    """Open the crowd tab; whatever the page complains about fails there."""
+def enter(browser: Any, address: str) -> Iterator[Open]:
+    """Open the crowd tab; whatever a page complains about fails at the end."""
+    problems: list[str] = []
 
     def opened(query: str = "?tab=crowd", **options: Any) -> Any:
-        settings = {"viewport": {"width": 1440, "height": 1000}, "locale": "en-GB"} | options
-        page = browser.new_context(**settings).new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
-        page.goto(address + query)
-        return page
+        return served.enter(browser, address + query, problems, **SIZE | options)
 
-    return opened
+    yield opened
+    assert problems == []
 
 
 @pytest.fixture(scope="module")
@@ -324,10 +308,10 @@ def test_the_head_of_the_page_switches_the_language_here_too(enter: Open) -> Non
 
 
 def test_without_a_counter_there_is_no_tab(browser: Any, tmp_path: Path) -> None:
-    write_network(small_network("segment", "nonlocal"), tmp_path)
-    with page_at(tmp_path, small=True) as address:
-        page = browser.new_page()
-        page.goto(address + "?tab=crowd")
+    folder = write_networks(tmp_path, ("segment", "nonlocal"))
+    with (
+        page_at(folder, small=True) as address,
+        served.visiting(browser, address + "?tab=crowd") as page,
+    ):
         page.wait_for_selector(".vp-choices summary", state="attached")
         assert page.get_by_role("tab").count() == 0
-        page.close()

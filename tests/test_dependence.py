@@ -16,7 +16,7 @@ from PIL import Image
 from models.affinities.shared import SharedRowAffinity
 from models.affinity import DenseAffinity, Factors, Normaliser, PairwiseAffinity, ProductAffinity
 from models.mechanism import Claim, Kind
-from tests.networks_for_tests import scene, small_network, write_network
+from tests.networks_for_tests import bundling, scene, small_network, write_networks
 from vizattn.__main__ import main
 from vizattn.analysis import Analysis, look
 from vizattn.attention import PlaceAffinity, Rows
@@ -25,6 +25,7 @@ from vizattn.dependence import dependence, dependences, variances
 from vizattn.geometry import Grid
 
 SIZE = (150, 110)
+NETWORKS = (("classify", "se"), ("segment", "nonlocal"), ("segment", "danet"))
 
 
 @cache
@@ -126,15 +127,12 @@ def test_other_normalisers_have_no_such_split() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    weights = tmp_path_factory.mktemp("weights")
-    for task, mechanism in (("classify", "se"), ("segment", "nonlocal"), ("segment", "danet")):
-        write_network(small_network(task, mechanism), weights)
+    weights = write_networks(tmp_path_factory.mktemp("weights"), *NETWORKS)
     pictures = tmp_path_factory.mktemp("pictures")
     for seed in range(2):
         scene(*SIZE, seed=seed).save(pictures / f"{seed}.png")
     (pictures / "notes.txt").write_text("no picture")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIZATTN_WEIGHTS", str(weights))
+    with bundling(weights):
         yield pictures
 
 
@@ -253,7 +251,7 @@ def test_the_report_says_who_has_rows_of_their_own(tmp_path: Path) -> None:
     assert "--split test --count 3 --out docs" in page
     table = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
     assert len({len(cells) for cells in table}) == 1
-    assert [cells[0].strip("|` ") for cells in table[2:]] == [
+    assert [cells[0].strip("|` ") for cells in table[1:]] == [
         *("shared", "same", "parts", "", "", "own", "window")
     ]
     assert [cells[-1] for cells in table if cells[1].startswith("head")] == ["100% |", "0% |"]

@@ -17,7 +17,7 @@ import vizattn
 from models.preprocessing import Preprocessing
 from tests.foreign_networks import DIM, HEADS
 from tests.networks_for_tests import scene
-from tests.served import free_port
+from tests.served import free_port, visiting
 from vizattn.analysis import look
 from vizattn.foreign.stranger import stranger
 from vizattn.intake import Note
@@ -29,7 +29,6 @@ from vizattn.ui.payload import payload
 from vizattn.ui.stranger import LibraryWith
 from vizattn.ui.visits import Desk
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 PATIENCE = 180_000
 """milliseconds: for machines that do other things at the same time"""
@@ -49,15 +48,15 @@ class Blurred(nn.Module):
 
 
 class Memory(nn.Module):
-    """Attention to a few things that were learnt, and that are nowhere in the picture."""
+    """Attention to the largest of each number, which stand in no order that could be followed."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
-        self.keys = nn.Parameter(torch.randn(count, DIM))
-        self.values = nn.Parameter(torch.randn(count, DIM))
+        self.count = count
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return (tokens @ self.keys.T).softmax(-1) @ self.values
+        largest = torch.sort(tokens, dim=1).values[:, -self.count :]
+        return (tokens @ largest.transpose(1, 2)).softmax(-1) @ largest
 
 
 class Mixture(nn.Module):
@@ -109,20 +108,12 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(address: str, chromium: str) -> Iterator[Any]:
-    problems: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        opened: Any = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
-        opened.on("pageerror", lambda error: problems.append(str(error)))
+def page(address: str, browser: Any) -> Iterator[Any]:
+    with visiting(browser, address) as opened:
         opened.set_default_timeout(PATIENCE)
-        opened.goto(address)
         opened.wait_for_function(f"() => {INSTRUMENT}?.payload && location.search")
         yield opened
-        browser.close()
-    assert problems == []
+        assert opened.problems == []
 
 
 def test_the_page_opens_on_the_module(page: Any) -> None:

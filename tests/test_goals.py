@@ -10,6 +10,7 @@ import pytest
 
 from models.goals import Goal
 from models.mechanism import mechanisms
+from tests.served import visiting
 from vizattn.__main__ import main
 from vizattn.analysis import TASKS
 from vizattn.networks import Library
@@ -76,16 +77,12 @@ def test_every_network_is_offered_with_its_mechanisms_goals(language: str) -> No
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str) -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """An empty page with the picker's scripts."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
+    with visiting(browser) as page:
         for name in ("shared", "picker"):
             page.add_script_tag(content=script(f"{name}.js"))
         yield page
-        browser.close()
 
 
 PICKER = """(groups) => {

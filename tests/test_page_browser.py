@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 
 from tests.contrast import CONTRAST
 from tests.networks_for_tests import scene
-from tests.served import page_at
+from tests.served import PATIENCE, enter, page_at
 from vizattn.analysis import Analysis, look
 from vizattn.examples import examples
 from vizattn.store import Store
@@ -24,11 +24,8 @@ from vizattn.texts import text
 from vizattn.ui import endpoints
 from vizattn.ui.saves import KINDS
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
-PATIENCE = 60_000
-"""milliseconds: for machines that do other things at the same time"""
 INSTRUMENT = "document.querySelector('.va-mount')?.parentElement?.vizattn"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 Open = Callable[..., Any]
@@ -59,17 +56,6 @@ def address(tmp_path_factory: pytest.TempPathFactory, store: Store[Analysis]) ->
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield running
-        running.close()
-
-
 class Door:
     """Opens the page; what it asks of other hosts and its own problems are kept."""
 
@@ -79,10 +65,7 @@ class Door:
         self.problems: list[str] = []
 
     def enter(self, query: str = "", **options: Any) -> Any:
-        settings = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB"} | options
-        page = self.browser.new_context(**settings).new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page = enter(self.browser, problems=self.problems, **options)
         page.on("console", lambda said: self._hear(said.type, said.text))
         page.on("request", lambda request: self._follow(request.url))
         page.goto(self.address + query)

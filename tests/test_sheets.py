@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from models.mechanism import Kind
-from tests.networks_for_tests import scene, small_network, write_network
+from tests.networks_for_tests import bundling, scene, write_networks
 from vizattn.__main__ import main
 from vizattn.analysis import look
 from vizattn.attention import ChannelGate
@@ -26,11 +26,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module", autouse=True)
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("weights")
-    for task, mechanism in NETWORKS:
-        write_network(small_network(task, mechanism), folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIZATTN_WEIGHTS", str(folder))
+    with bundling(write_networks(tmp_path_factory.mktemp("weights"), *NETWORKS)) as folder:
         yield folder
 
 

@@ -20,7 +20,7 @@ from models.packs import CAMVID_CLASSES, PackError, read_classification, read_se
 from models.training import __main__ as training
 from models.training.loop import Run, crop_at, freeze, rate_at
 from models.training.recipes import RECIPES, Crop, Recipe
-from tests.networks_for_tests import small_network, write_network
+from tests.networks_for_tests import write_networks
 from tests.packs_for_tests import classification_pack, segmentation_pack
 
 Captured = pytest.CaptureFixture[str]
@@ -212,9 +212,7 @@ def test_attention_is_trained_and_what_is_shared_is_not(name: str) -> None:
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    for task, mechanism in (("classify", "se"), ("segment", "nonlocal")):
-        write_network(small_network(task, mechanism), folder)
-    return folder
+    return write_networks(folder, ("classify", "se"), ("segment", "nonlocal"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.networks_for_tests import scene
-from tests.served import bundled_networks_are_there, write_small_networks
+from tests.served import networks_at
 from vizattn.analysis import Analysis
 from vizattn.intake import PictureError
 from vizattn.networks import Library, UnknownNetwork
@@ -28,11 +28,10 @@ from vizattn.views import Selection, UnknownHead
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    with pytest.MonkeyPatch.context() as patch:
-        if not bundled_networks_are_there():
-            folder = tmp_path_factory.mktemp("networks")
-            write_small_networks(folder)
-            patch.setenv("VIZATTN_WEIGHTS", str(folder))
+    with (
+        networks_at(tmp_path_factory.mktemp("networks")),
+        pytest.MonkeyPatch.context() as patch,
+    ):
         library = Library("cpu")
         for name in library.cards():
             library.network(name)

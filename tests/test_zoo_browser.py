@@ -14,14 +14,11 @@ import torch
 
 from models.zoo import loading
 from models.zoo.table import entries
-from tests.served import page_at
+from tests.served import page_at, visiting
 from tests.zoo_for_tests import on_hub, server, use_caches
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
-PATIENCE = 60_000
-"""milliseconds: for machines that do other things at the same time"""
 INSTRUMENT = "document.querySelector('.va-mount')?.parentElement?.vizattn"
 NAME = "mobilenetv3_small_100.lamb_in1k"
 ELSEWHERE = "seresnet50.a1_in1k"
@@ -36,7 +33,7 @@ def tensors() -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def page(
-    chromium: str, tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, torch.Tensor]
+    browser: Any, tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, torch.Tensor]
 ) -> Iterator[Any]:
     found = on_hub(entries()[NAME].origin, safetensors.torch.save(tensors))
     slowly = {path: replace(served, pause=0.2) for path, served in found.items()}
@@ -44,22 +41,15 @@ def page(
         pytest.MonkeyPatch.context() as patch,
         server(slowly) as hub,
         page_at(tmp_path_factory.mktemp("networks"), allow_weights=True) as address,
-        sync_api.sync_playwright() as playwright,
+        visiting(browser) as page,
     ):
         use_caches(patch, tmp_path_factory.mktemp("caches"), hub)
         patch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1 << 20)
-        running = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = running.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(PATIENCE)
         page.goto(address)
         page.wait_for_function(
             f"() => {INSTRUMENT}?.payload && location.search.includes('network=')"
         )
         yield page
-        running.close()
 
 
 def pick(page: Any, name: str) -> None:
