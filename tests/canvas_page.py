@@ -16,10 +16,13 @@ import numpy as np
 from PIL import Image
 
 from models.affinities.forms import SparseForm
-from vizattn.ui.canvas import ASSETS, texts_of
+from tests.served import enter as visit
+from vizattn.ui.canvas import SCRIPT
+from vizattn.ui.mounting import ASSETS
 from vizattn.ui.sites import affinity
 
 Payload = dict[str, Any]
+WINDOW = {"viewport": {"width": 860, "height": 560}}
 
 _PAGE = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8">
@@ -208,7 +211,7 @@ def payload_of(sites: list[Payload], pixels: np.ndarray, scale: float = 1.0) -> 
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the assets, the page and one analysis."""
+    """Serves the assets and a page's files."""
 
     def __init__(self, *arguments: Any, page: dict[str, bytes], **options: Any) -> None:
         self.page = page
@@ -236,8 +239,15 @@ def served(payload: Payload | None, language: str = "en") -> Iterator[str]:
     page = {
         "/": _PAGE.format(language=language).encode(),
         "/payload.json": json.dumps(payload).encode(),
-        "/texts.json": json.dumps(texts_of(language)).encode(),
+        "/texts.json": json.dumps(SCRIPT.texts(language)).encode(),
     }
+    with serving(page) as address:
+        yield address
+
+
+@contextmanager
+def serving(page: dict[str, bytes]) -> Iterator[str]:
+    """Serve some files by their paths, and the assets; yields the address of "/"."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, page=page))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -250,20 +260,6 @@ def served(payload: Payload | None, language: str = "en") -> Iterator[str]:
 
 
 @contextmanager
-def running(chromium: str) -> Iterator[Any]:
-    """Run a browser while the block of code does."""
-    from playwright import sync_api
-
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
-
-
-@contextmanager
 def doors(browser: Any) -> Iterator[Callable[..., Any]]:
     """Open bare pages that show a payload; a problem in any of them is an error at the end."""
     problems: list[str] = []
@@ -271,10 +267,8 @@ def doors(browser: Any) -> Iterator[Callable[..., Any]]:
 
         def enter(payload: Payload | None, language: str = "en", **options: Any) -> Any:
             address = stack.enter_context(served(payload, language))
-            context = browser.new_context(**{"viewport": {"width": 860, "height": 560}} | options)
-            stack.callback(context.close)
-            page = context.new_page()
-            page.on("pageerror", lambda error: problems.append(str(error)))
+            page = visit(browser, problems=problems, **WINDOW | options)
+            stack.callback(page.context.close)
             page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
             page.goto(address)
             page.wait_for_function("window.ready")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 
-from tests.canvas_page import _Handler, check, encoded, grid_of, picture_of
-from vizattn.ui.crowd.component import texts_of
+from tests.canvas_page import check, encoded, grid_of, picture_of, serving
+from vizattn.ui.crowd.component import SCRIPT
 
 Payload = dict[str, Any]
 SENSES = ("rgb", "thermal")
@@ -175,14 +172,7 @@ def served(
         "/rows.bin": rows_of(stage),
         "/answers.json": json.dumps(answers).encode(),
         "/offer.json": json.dumps(OFFER | {"examples": [example]}).encode(),
-        "/texts.json": json.dumps({one: texts_of(one) for one in ("en", "zh")}).encode(),
+        "/texts.json": json.dumps({one: SCRIPT.texts(one) for one in ("en", "zh")}).encode(),
     }
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, page=page))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(page) as address:
+        yield address

@@ -24,32 +24,24 @@ from tests.canvas_page import (
     picture,
     place_site,
     point_at,
-    running,
     settle,
 )
 from vizattn.ui.canvas import (
-    ASSETS,
+    SCRIPT,
     Chosen,
     instrument,
     on_selection,
     shown,
     spoken,
-    texts_of,
     waiting,
 )
+from vizattn.ui.mounting import ASSETS
 
-pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
 ROWS, COLUMNS, HEADS, DIM = 12, 16, 2, 10
 HERE = "instrument"
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with running(chromium) as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -310,7 +302,7 @@ def test_every_kind_speaks_both_languages(visit: Open, language: str) -> None:
     payload = all_kinds_payload()
     payload["selection"]["at"] = [60, 40]
     page = visit(payload, language)
-    texts = texts_of(language)
+    texts = SCRIPT.texts(language)
     for site in payload["sites"]:
         page.evaluate(f"{HERE}.select({{ site: {json.dumps(site['path'])} }})")
         settle(page)
@@ -335,16 +327,16 @@ def test_the_language_changes_in_place(visit: Open) -> None:
     page.evaluate(f"{HERE}.point([50, 30])")
     settle(page)
     before = row(page)
-    page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'zh')", texts_of("zh"))
+    page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'zh')", SCRIPT.texts("zh"))
     settle(page)
-    assert texts_of("zh")["facts.checks"] in page.locator(".va-facts").inner_text()
+    assert SCRIPT.texts("zh")["facts.checks"] in page.locator(".va-facts").inner_text()
     assert all(each in words() for each in ("已转正。", "丁鲷", "上下文", "各行之和为 1"))
     assert np.array_equal(row(page), before)
 
 
 def test_the_empty_state_says_what_to_do(visit: Open) -> None:
     page = visit(None)
-    assert page.locator(".va-empty").inner_text() == texts_of("en")["empty"]
+    assert page.locator(".va-empty").inner_text() == SCRIPT.texts("en")["empty"]
     assert page.evaluate(f"{HERE}.row()") == []
 
 
@@ -435,7 +427,7 @@ def test_gradio_carries_values_in_and_selections_out(browser: Any) -> None:
         page.locator(".va-busy.va-on").wait_for()
         assert page.locator(".va-frame").is_visible()
         page.get_by_role("button", name="speak").click()
-        page.get_by_text(texts_of("zh")["facts.checks"]).wait_for()
+        page.get_by_text(SCRIPT.texts("zh")["facts.checks"]).wait_for()
         page.wait_for_timeout(600)
         assert [round(one["at"][0]) for one in told] == [20, 50, 80]
         assert page.evaluate("window.kept === document.querySelector('.va')")

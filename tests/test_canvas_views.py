@@ -26,7 +26,6 @@ from tests.canvas_page import (
     product,
     regions,
     rows_site,
-    running,
     settle,
     sparse,
     table_site,
@@ -35,11 +34,10 @@ from tests.networks_for_tests import scene, small_network
 from vizattn.analysis import look
 from vizattn.attention import PlaceAffinity
 from vizattn.texts import LANGUAGES
-from vizattn.ui.canvas import texts_of
+from vizattn.ui.canvas import SCRIPT
 from vizattn.ui.payload import payload
 from vizattn.ui.sites import affinity
 
-pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
 
 ROWS, COLUMNS, HEADS = 6, 8, 2
@@ -49,12 +47,6 @@ HERE = "instrument"
 Open = Callable[..., Any]
 Matrix = np.ndarray
 """head x query x key"""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with running(chromium) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -292,10 +284,10 @@ def test_rows_have_a_second_face(shared_page: Any) -> None:
     show(page, sent, at=[60, 40])
     implied = flat[0, 2 * COLUMNS + 3] @ flat[0].T
     assert np.allclose(page.evaluate(f"{HERE}.row()"), implied, atol=1e-6)
-    page.get_by_role("button", name=texts_of("en")["control.face_maps"]).click()
+    page.get_by_role("button", name=SCRIPT.texts("en")["control.face_maps"]).click()
     settle(page)
     assert np.allclose(heights(page), assigned[:, 2, 3])
-    page.get_by_role("button", name=texts_of("en")["control.face_rows"]).click()
+    page.get_by_role("button", name=SCRIPT.texts("en")["control.face_rows"]).click()
     settle(page)
     assert np.allclose(page.evaluate(f"{HERE}.row()"), implied, atol=1e-6)
 
@@ -458,14 +450,14 @@ def test_steps_keep_the_pointer_and_the_basis(shared_page: Any) -> None:
 def test_a_step_rebuilds_a_place_from_the_means_of_its_bases(shared_page: Any) -> None:
     page = shared_page
     show(page, steps_payload(), site="em.steps.0.responsibilities", at=[60, 40])
-    page.get_by_role("button", name=texts_of("en")["control.face_rebuilt"]).click()
+    page.get_by_role("button", name=SCRIPT.texts("en")["control.face_rebuilt"]).click()
     for step in range(2):
         settle(page)
         assigned = softmax(normal(4, ROWS, COLUMNS, seed=step), 0).reshape(4, N)
         shares = assigned / assigned.sum(1, keepdims=True)
         wanted = assigned[:, 2 * COLUMNS + 3] @ shares
         assert np.allclose(page.evaluate(f"{HERE}.row()"), wanted, atol=1e-6)
-        assert texts_of("en")["facts.rebuilt"] in page.locator(".va-site").inner_text()
+        assert SCRIPT.texts("en")["facts.rebuilt"] in page.locator(".va-site").inner_text()
         page.keyboard.press(".")
 
 
@@ -496,12 +488,12 @@ def test_notes_and_passes_are_said_in_both_languages(shared_page: Any) -> None:
     show(shared_page, sent, at=[60, 40])
     facts = shared_page.locator(".va-site").inner_text
     assert note["en"] in facts()
-    assert texts_of("en")["facts.composed"] in facts()
-    shared_page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'zh')", texts_of("zh"))
+    assert SCRIPT.texts("en")["facts.composed"] in facts()
+    shared_page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'zh')", SCRIPT.texts("zh"))
     settle(shared_page)
     assert note["zh"] in facts()
-    assert texts_of("zh")["facts.composed"] in facts()
-    shared_page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'en')", texts_of("en"))
+    assert SCRIPT.texts("zh")["facts.composed"] in facts()
+    shared_page.evaluate(f"(texts) => {HERE}.setLanguage(texts, 'en')", SCRIPT.texts("en"))
 
 
 REAL = [("segment", "ann"), ("segment", "ccnet"), ("segment", "isa"), ("segment", "emanet"),
@@ -545,6 +537,6 @@ def test_real_blocks_are_shown_with_the_numbers_of_python(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_kind_and_claim_has_its_words(language: str) -> None:
-    texts = texts_of(language)
+    texts = SCRIPT.texts(language)
     assert {f"kind.{kind.value}" for kind in Kind} <= texts.keys()
     assert {f"claim.{claim.value}" for claim in Claim} <= texts.keys()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.networks_for_tests import small_network, write_network
-from tests.served import page_at
+from tests.networks_for_tests import write_networks
+from tests.served import page_at, visiting
 from tests.test_views import analysis
 from vizattn.attention import PlaceAffinity
 from vizattn.comparing import Pane, comparison, comparison_facts, comparison_script
@@ -22,24 +22,23 @@ from vizattn.figures import Cell, Sheet
 from vizattn.geometry import Point
 from vizattn.numbers import percent
 from vizattn.texts import LANGUAGES, Refused
-from vizattn.ui import canvas
-from vizattn.ui.compare.component import texts_of
+from vizattn.ui.compare.component import SCRIPT
 from vizattn.ui.compare.tab import FILES
+from vizattn.ui.mounting import ASSETS
 from vizattn.views import Selection
 
-PATIENCE = 60_000
 NETWORKS = (("segment", "nonlocal"), ("segment", "danet"))
 TAB = "document.querySelector('.vm-mount').parentElement.compare"
 
 
 def test_every_text_of_the_tab_is_there() -> None:
-    scripts = [canvas.ASSETS / "compare.js", *(canvas.ASSETS / "compare").glob("*.js")]
+    scripts = [ASSETS / "compare.js", *(ASSETS / "compare").glob("*.js")]
     source = "\n".join(path.read_text("utf-8") for path in scripts)
     named = set(re.findall(r'say\("([a-z_.]+)"', source)) | {"scale_shared", "scale_row"}
     named |= {f"save_{what}" for what in FILES}
     assert len(named) > 15
     for language in LANGUAGES:
-        assert named - texts_of(language).keys() == set()
+        assert named - SCRIPT.texts(language).keys() == set()
 
 
 def wait_for_both(page: Any) -> None:
@@ -49,24 +48,14 @@ def wait_for_both(page: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    folder = tmp_path_factory.mktemp("networks")
-    for task, mechanism in NETWORKS:
-        write_network(small_network(task, mechanism), folder)
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with page_at(folder, small=True) as address, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        page = browser.new_context(locale="en-GB").new_page()
-        page.set_default_timeout(PATIENCE)
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        names = ",".join(f"{task}-{mechanism}" for task, mechanism in NETWORKS)
-        page.goto(f"{address}?tab=compare&example=crossing&nets={names}&at=400,420")
+def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = write_networks(tmp_path_factory.mktemp("networks"), *NETWORKS)
+    names = ",".join(f"{task}-{mechanism}" for task, mechanism in NETWORKS)
+    query = f"?tab=compare&example=crossing&nets={names}&at=400,420"
+    with page_at(folder, small=True) as address, visiting(browser, address + query) as page:
         wait_for_both(page)
         page.wait_for_timeout(500)
         yield page
-        browser.close()
 
 
 @pytest.mark.browser

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.networks_for_tests import small_network, write_network
+from tests.networks_for_tests import bundling, write_networks
+from tests.served import visiting
 from vizattn.benchmarks import scaling_report
 from vizattn.benchmarks.scaling import Point, Scaling
 from vizattn.networks import Library
 from vizattn.texts import LANGUAGES
-from vizattn.ui import canvas
 from vizattn.ui.costs import tab
+from vizattn.ui.mounting import ASSETS
 from vizattn.ui.page import build_page
 
 SIZES = (1024, 4096, 16384)
@@ -43,10 +44,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def library(folder: Path, *mechanisms: str) -> Library:
-    for mechanism in mechanisms:
-        write_network(small_network("segment", mechanism), folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIZATTN_WEIGHTS", str(folder))
+    with bundling(write_networks(folder, *(("segment", slug) for slug in mechanisms))):
         found = Library("cpu")
         assert found.cards()
         return found
@@ -75,7 +73,7 @@ def test_one_mechanism_is_nothing_to_compare(
 
 
 def test_every_text_of_the_tab_is_there() -> None:
-    scripts = [canvas.ASSETS / "costs.js", *(canvas.ASSETS / "costs").glob("*.js")]
+    scripts = [ASSETS / "costs.js", *(ASSETS / "costs").glob("*.js")]
     named = set(
         re.findall(r'say\("([a-z_.]+)"', "\n".join(path.read_text("utf-8") for path in scripts))
     )
@@ -83,27 +81,21 @@ def test_every_text_of_the_tab_is_there() -> None:
     named |= {f"measure.{one}" for one in ("multiply_adds", "seconds", "bytes")}
     named |= {f"column.{one}" for one in ("name", "stated", "fitted", "side")}
     for language in LANGUAGES:
-        assert named - canvas.texts_of(language, "costs").keys() == set()
+        assert named - tab.SCRIPT.texts(language).keys() == set()
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str, numbers: Path) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
+def page(browser: Any, numbers: Path) -> Iterator[Any]:
+    with visiting(browser, viewport={"width": 1200, "height": 900}) as page:
         page.route("http://page/**", lambda route: route.fulfill(body=""))
         page.goto("http://page/?tab=costs&mechanism=gcnet&measure=seconds")
         page.set_content('<html lang="en"><div id="tab"><div class="vk-mount"></div></div></html>')
         page.evaluate(
             "(code) => new Function('element', code)(document.getElementById('tab'))",
-            tab._script(),
+            tab.SCRIPT.load(**tab.given()),
         )
         page.wait_for_selector(".vk-line.vk-chosen")
         yield page
-        browser.close()
 
 
 SAID = ".vk-said"

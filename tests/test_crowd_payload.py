@@ -29,7 +29,7 @@ from vizattn.pairs import pairs
 from vizattn.registration import Registration
 from vizattn.store import Forgotten, Store
 from vizattn.texts import LANGUAGES, Refused
-from vizattn.ui.crowd.component import texts_of
+from vizattn.ui.crowd.component import SCRIPT
 from vizattn.ui.crowd.orders import (
     BadQuestion,
     Order,
@@ -369,7 +369,7 @@ def test_a_selection_that_nobody_makes_is_refused(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_text_that_the_scripts_name_is_there(language: str) -> None:
-    known = texts_of(language)
+    known = SCRIPT.texts(language)
     folder = ROOT / "assets"
     scripts = [folder / "crowd.js", *(folder / "crowd").glob("*.js")]
     named = {

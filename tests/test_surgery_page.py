@@ -11,17 +11,16 @@ import pytest
 
 from models.mechanism import blocks_of
 from tests.contrast import CONTRAST
-from tests.networks_for_tests import scene, small_network, write_network
-from tests.served import page_at
+from tests.networks_for_tests import scene, small_network, write_networks
+from tests.served import page_at, visiting
 from vizattn.analysis import Analysis, look
 from vizattn.surgery.offers import offers
 from vizattn.surgery.operations import Local, Paint, Top, UnknownOperation, operations_for
 from vizattn.texts import LANGUAGES
-from vizattn.ui import canvas
-from vizattn.ui.surgery import MOST_POINTS, read_changes, texts_of
+from vizattn.ui.mounting import ASSETS
+from vizattn.ui.surgery import MOST_POINTS, SCRIPT, read_changes
 
 SIZE = (150, 110)
-PATIENCE = 60_000
 READY = "document.querySelector('.va-mount')?.parentElement?.vizattn?.payload"
 IDLE = "() => document.querySelector('.vs').getAttribute('aria-busy') === 'false'"
 NETWORKS = (("classify", "cbam"), ("segment", "nonlocal"))
@@ -85,7 +84,7 @@ def test_what_cannot_be_read_is_refused(asked: object) -> None:
 
 
 def test_every_text_of_the_panel_is_there() -> None:
-    scripts = [canvas.ASSETS / "surgery.js", *(canvas.ASSETS / "surgery").glob("*.js")]
+    scripts = [ASSETS / "surgery.js", *(ASSETS / "surgery").glob("*.js")]
     source = "\n".join(path.read_text("utf-8") for path in scripts)
     named = set(re.findall(r'"((?:panel|result|op|hint|number)\.[a-z_]+)"', source))
     assert len(named) > 10
@@ -93,30 +92,18 @@ def test_every_text_of_the_panel_is_there() -> None:
     kinds |= {"off_rows"}
     named |= {f"{part}.{name}" for part in ("op", "hint") for name in kinds}
     for language in LANGUAGES:
-        assert named - texts_of(language).keys() == set()
+        assert named - SCRIPT.texts(language).keys() == set()
 
 
 # In the browser.
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    folder = tmp_path_factory.mktemp("networks")
-    for task, mechanism in NETWORKS:
-        write_network(small_network(task, mechanism), folder)
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with page_at(folder, small=True) as address, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        page = browser.new_context(
-            viewport={"width": 1440, "height": 900}, locale="en-GB", color_scheme="dark"
-        ).new_page()
-        page.set_default_timeout(PATIENCE)
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
+def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = write_networks(tmp_path_factory.mktemp("networks"), *NETWORKS)
+    with page_at(folder, small=True) as address, visiting(browser, color_scheme="dark") as page:
         page.address = address
         yield page
-        browser.close()
 
 
 def enter(page: Any, network: str) -> None:

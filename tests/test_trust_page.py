@@ -12,13 +12,14 @@ import gradio as gr
 import pytest
 
 from tests.networks_for_tests import scene, small_network
+from tests.served import visiting
 from vizattn.analysis import Analysis, look
 from vizattn.attention import PlaceAffinity
 from vizattn.store import Store
 from vizattn.texts import LANGUAGES
 from vizattn.trials.trying import Effort, trust
-from vizattn.ui import canvas
 from vizattn.ui import trust as panel
+from vizattn.ui.mounting import ASSETS, bundle
 from vizattn.ui.visits import Visit
 from vizattn.ui.waiting import Stopped, stepwise
 
@@ -149,23 +150,15 @@ window.panel = trust.mount(document.getElementById("place"), {
 
 
 @pytest.mark.browser
-def test_the_panel_in_a_browser(chromium: str, segmented: Analysis) -> None:
-    from playwright.sync_api import sync_playwright
-
-    texts = {one: canvas.texts_of(one, "trust") for one in LANGUAGES}
-    styles = [
-        (canvas.ASSETS / name).read_text("utf-8") for name in ("canvas.css", "trust/trust.css")
-    ]
+def test_the_panel_in_a_browser(browser: Any, segmented: Analysis) -> None:
+    texts = {one: panel.SCRIPT.texts(one) for one in LANGUAGES}
+    styles = [(ASSETS / name).read_text("utf-8") for name in ("canvas.css", "trust/trust.css")]
     found = trust(segmented, at=(40, 50), effort=Effort(2, 3, 2))
     assert isinstance(segmented.site(), PlaceAffinity)
     result = found.facts() | {"about": {one: f"a row ({one})" for one in LANGUAGES}}
     offer = {"id": "one", "sites": [], "classes": [{"en": "tree", "zh": "树"}]}
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 844})
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.set_content(_PAGE % (*styles, canvas.bundle(panel.ENTRY), json.dumps(texts)))
+    with visiting(browser, viewport={"width": 390, "height": 844}) as page:
+        page.set_content(_PAGE % (*styles, bundle(panel.SCRIPT.entry), json.dumps(texts)))
         receive = "message => window.panel.receive(message)"
         assert page.locator(".vt .vt-primary").is_disabled()
         page.evaluate(receive, {"offer": offer})
@@ -206,5 +199,4 @@ def test_the_panel_in_a_browser(chromium: str, segmented: Analysis) -> None:
         assert page.evaluate("window.sent.at(-1)") == ["stop", {"turn": 3}]
         page.evaluate(receive, {"turn": 3, "result": result})
         assert page.locator(".vt-result").is_hidden()
-        browser.close()
-    assert wrong == []
+        assert page.problems == []

@@ -27,6 +27,16 @@ def catalogue(language: str) -> dict[str, str]:
     return texts
 
 
+def texts_of(language: str, area: str) -> dict[str, str]:
+    """Return the texts of an area by key without the area.
+
+    Raises:
+        ValueError: if the language is unknown.
+    """
+    start, known = f"{area}.", catalogue(language).items()
+    return {key.removeprefix(start): words for key, words in known if key.startswith(start)}
+
+
 def text(language: str, key: str, /, **values: object) -> str:
     """Return one text with its {placeholders} filled in.
 

@@ -13,7 +13,7 @@ from gradio.events import Dependency
 from vizattn.networks import Library
 from vizattn.texts import text
 from vizattn.ui import canvas
-from vizattn.ui.frame import Frame, explained, warn
+from vizattn.ui.frame import QUIET, Frame, Stop, explained, warn
 from vizattn.ui.parts import choices_value
 from vizattn.ui.visits import Visit
 
@@ -21,10 +21,6 @@ EVERY = 0.4
 """seconds between two words on how far a download is"""
 _AT_A_TIME = 4
 """downloads that are followed at a time; further visitors wait"""
-
-
-class _Stop(Exception):
-    """A sentence for the visitor; what is on show stays."""
 
 
 class Download:
@@ -84,11 +80,11 @@ def listen(choices: gr.HTML, instrument: gr.HTML, frame: Frame, visit: gr.State)
     def fetch(visit: Visit, event: gr.EventData) -> Iterator[list[Any]]:
         language, name = visit.language, str(event.network)
         try:
-            with explained(language, _Stop):
+            with explained(language):
                 title = frame.desk.check_download(name)
                 for download in downloads.follow(name):
                     yield [gr.skip(), canvas.waiting(_words(language, title, download), language)]
-        except _Stop as stop:
+        except Stop as stop:
             warn(str(stop))
         yield [choices_value(frame.desk, visit, frame.settings), canvas.waiting(None, language)]
 
@@ -99,8 +95,7 @@ def listen(choices: gr.HTML, instrument: gr.HTML, frame: Frame, visit: gr.State)
         concurrency_id="downloads",
         concurrency_limit=_AT_A_TIME,
         trigger_mode="multiple",
-        show_progress="hidden",
-        api_visibility="private",
+        **QUIET,
     )
     return asked
 

@@ -9,8 +9,9 @@ import gradio as gr
 
 from vizattn.texts import DEFAULT_LANGUAGE, text
 from vizattn.ui import canvas, downloads, surgery
-from vizattn.ui.frame import Frame, explained, language_of, session_of, warn
+from vizattn.ui.frame import QUIET, Frame, Stop, explained, language_of, session_of, warn
 from vizattn.ui.links import BadLink, Link, read_link
+from vizattn.ui.messages import delivered
 from vizattn.ui.parts import choices_value, part
 from vizattn.ui.payload import payload
 from vizattn.ui.saves import save
@@ -18,19 +19,11 @@ from vizattn.ui.trust import attach, component
 from vizattn.ui.uploads import uploaded
 from vizattn.ui.visits import View, Visit
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-"""the instrument itself says what is being waited for, over the old picture"""
-FILE = {"_type": "gradio.FileData"}
-"""what makes Gradio give a file an address"""
 LEAD = '<p class="vp-lead"></p>'
 """the line that says what to do; the choices fill it"""
 KEEP_ADDRESS = "() => { window.vizattn.keepAddress(); }"
 FAILED = "() => { window.vizattn.failed(); }"
 """what the page does when a request got no answer, above all when too many were waiting"""
-
-
-class _Stop(Exception):
-    """A sentence for the visitor; what is on show stays."""
 
 
 def build(frame: Frame) -> None:
@@ -49,11 +42,7 @@ def build(frame: Frame) -> None:
     visit = gr.State(frame.desk.invite(DEFAULT_LANGUAGE, Link()))
     surgery.listen(change, frame, visit)
     shown = [visit, choices, instrument]
-    working = QUIET | {
-        "concurrency_id": "analysis",
-        "concurrency_limit": frame.settings.concurrency,
-        "trigger_mode": "multiple",
-    }
+    working = frame.working
     at_once = QUIET | {"queue": False, "trigger_mode": "multiple"}
     # Both at once: the choices wait for nothing, and the first look not for them.
     frame.blocks.load(tab.welcome, outputs=shown, **at_once)
@@ -165,13 +154,12 @@ class _Explore:
     def save(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Any:
         """Make a file of the view on show and hand it to the browser."""
         try:
-            with explained(visit.language, _Stop):
+            with explained(visit.language):
                 analysis = self.desk.current(session_of(request), visit)
                 example = self.desk.examples.get(visit.example or "")
                 path = save(event.kind, analysis, event.selection, visit.language, example)
-                file = {"path": str(path), "orig_name": path.name, "meta": FILE}
-                return {"file": file, "serial": path.parent.name}
-        except _Stop as stop:
+                return {"file": delivered(path), "serial": path.parent.name}
+        except Stop as stop:
             warn(str(stop))
             return gr.skip()
 
@@ -186,12 +174,12 @@ class _Explore:
     def _answer(self, visit: Visit, make: Callable[[], View]) -> list[Any]:
         """Return what is shown after a request; where it is refused, what was shown before."""
         try:
-            with explained(visit.language, _Stop):
+            with explained(visit.language):
                 view = make()
                 sent = payload(view.analysis, view.selection, view.visit.grids)
                 shown = canvas.shown(sent, view.visit.language)
                 return [view.visit, self._choices(view.visit), shown]
-        except _Stop as stop:
+        except Stop as stop:
             warn(str(stop))
             return [visit, self._choices(visit), canvas.waiting(None, visit.language)]
 

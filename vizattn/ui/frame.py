@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -16,6 +17,13 @@ from vizattn.ui.settings import Settings
 from vizattn.ui.visits import Desk
 
 log = logging.getLogger("vizattn")
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""settings of events: the scripts themselves say what is being waited for"""
+
+
+class Stop(Exception):
+    """A sentence for the visitor; what is on show stays."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,15 @@ class Frame:
     header: gr.HTML
     desk: Desk
     settings: Settings
+
+    @property
+    def working(self) -> dict[str, Any]:
+        """Return the settings of events for which networks run, which all stand in one queue."""
+        return QUIET | {
+            "concurrency_id": "analysis",
+            "concurrency_limit": self.settings.concurrency,
+            "trigger_mode": "multiple",
+        }
 
 
 def language_of(request: gr.Request, settings: Settings) -> str:
@@ -53,7 +70,7 @@ def warn(sentence: str) -> None:
 
 
 @contextmanager
-def explained(language: str, raises: Callable[[str], BaseException]) -> Iterator[None]:
+def explained(language: str, raises: Callable[[str], BaseException] = Stop) -> Iterator[None]:
     """Turn whatever goes wrong inside into one sentence, and that into what is raised.
 
     What nobody foresaw goes to the log with its traceback.

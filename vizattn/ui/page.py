@@ -20,7 +20,7 @@ from vizattn.ui.compare import tab as compare
 from vizattn.ui.costs import tab as costs
 from vizattn.ui.crowd import tab as crowd
 from vizattn.ui.explore import KEEP_ADDRESS
-from vizattn.ui.frame import Frame, language_of, session_of
+from vizattn.ui.frame import QUIET, Frame, language_of, session_of
 from vizattn.ui.parts import header_value, part
 from vizattn.ui.settings import VISITORS, Settings
 from vizattn.ui.theme import look
@@ -53,7 +53,7 @@ TABS: tuple[Tab, ...] = (
     Tab("costs", "costs.tab", costs.build, costs.offered),
 )
 """in the order in which they stand; a new tab is a builder and a line here"""
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+_AT_ONCE = QUIET | {"queue": False}
 _PATIENCE = 0.05
 
 
@@ -143,7 +143,7 @@ def _add_tabs(frame: Frame) -> dict[Tab, gr.Tab]:
         for tab in offered:
             with gr.Tab(text(DEFAULT_LANGUAGE, tab.title), id=tab.name) as title:
                 tab.build(frame)
-            title.select(None, js=KEEP_ADDRESS, **_QUIET)
+            title.select(None, js=KEEP_ADDRESS, **_AT_ONCE)
             titles[tab] = title
 
     def open_linked(request: gr.Request) -> gr.Tabs:
@@ -152,7 +152,7 @@ def _add_tabs(frame: Frame) -> dict[Tab, gr.Tab]:
         chosen = next((tab.name for tab in offered if tab.name == named), offered[0].name)
         return gr.Tabs(selected=chosen)
 
-    frame.blocks.load(open_linked, outputs=strip, **_QUIET)
+    frame.blocks.load(open_linked, outputs=strip, **_AT_ONCE)
     return titles
 
 
@@ -170,5 +170,5 @@ def _speak(frame: Frame, tabs: dict[Tab, gr.Tab]) -> None:
     def switch(event: gr.EventData) -> list[Any]:
         return words(str(event.language))
 
-    frame.blocks.load(arrive, outputs=[frame.header, *titles], **_QUIET)
-    frame.header.language(switch, outputs=[frame.header, *titles], **_QUIET)
+    frame.blocks.load(arrive, outputs=[frame.header, *titles], **_AT_ONCE)
+    frame.header.language(switch, outputs=[frame.header, *titles], **_AT_ONCE)

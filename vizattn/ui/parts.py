@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from vizattn.texts import LANGUAGES, catalogue, text
+from vizattn.texts import LANGUAGES, text, texts_of
 from vizattn.ui.links import Link
 from vizattn.ui.offers import groups
 from vizattn.ui.saves import KINDS
@@ -79,7 +79,7 @@ def choices_value(desk: Desk, visit: Visit, settings: Settings) -> str:
             for task in tasks
         ],
         families=groups(language, known, desk.library),
-        zoo=_words(language, "zoo"),
+        zoo=texts_of(language, "zoo"),
         weights=visit.weights and visit.weights.file,
         weights_limit=settings.max_weights_mb if settings.allow_weights else None,
         examples=[
@@ -98,19 +98,12 @@ def choices_value(desk: Desk, visit: Visit, settings: Settings) -> str:
 
 def _value(language: str, **contents: Any) -> str:
     # The serial number makes equal values differ: a refused choice has to be drawn back.
-    texts = _words(language, "explore")
+    texts = texts_of(language, "explore")
     serial = next(_SERIAL)
     value = {"serial": serial, "language": language, "texts": texts} | contents
     if "limit" in contents:
         texts["too_heavy"] = text(language, "explore.too_heavy", limit=contents["limit"])
     return json.dumps(value, ensure_ascii=False)
-
-
-def _words(language: str, area: str) -> dict[str, str]:
-    """Return the texts of an area by key without the area."""
-    start = f"{area}."
-    known = catalogue(language).items()
-    return {key[len(start) :]: words for key, words in known if key.startswith(start)}
 
 
 @cache

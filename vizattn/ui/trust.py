@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,38 +16,31 @@ from vizattn.cam.class_map import name_of_class
 from vizattn.cam.making import with_class_map
 from vizattn.cam.methods import METHODS
 from vizattn.labels import site_label
-from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES
+from vizattn.texts import DEFAULT_LANGUAGE
 from vizattn.trials.trying import Effort, trust
 from vizattn.ui import canvas
 from vizattn.ui.encoding import spoken
-from vizattn.ui.frame import Frame, explained, session_of, warn
+from vizattn.ui.frame import QUIET, Frame, Stop, explained, session_of, warn
+from vizattn.ui.messages import Value, message
+from vizattn.ui.mounting import Script
 from vizattn.ui.payload import payload
 from vizattn.ui.trust_maps import selection_of
 from vizattn.ui.visits import Visit
 from vizattn.ui.waiting import Stopped, stepwise
 from vizattn.views import Selection, resolve
 
-ENTRY = "trust/index.js"
-MOUNT = "vt-mount"
 EFFORTS = {"quick": Effort(3, 8, 4), "thorough": Effort(5, 12, 5)}
 Json = dict[str, Any]
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
-_LOAD = """
-const trust = (() => {
-%(bundle)s
-})();
-if (!document.getElementById("vt-style")) {
-  const style = document.createElement("style");
-  style.id = "vt-style";
-  style.textContent = %(style)s;
-  document.head.append(style);
-}
-const spoken = () => (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
-const panel = trust.mount(element.querySelector(".%(mount)s"), {
-  texts: %(texts)s,
+SCRIPT = Script(
+    entry="trust/index.js",
+    place="vt-mount",
+    styles=("trust/trust.css",),
+    areas=("trust",),
+    own="""
+const panel = mount(place, {
+  ...given,
   language: spoken(),
-  methods: %(methods)s,
   current: () => window.vizattn?.selection() ?? {},
   send: (name, question) => trigger(name, question),
   made: (site, tries = 20) => {
@@ -64,30 +56,18 @@ const settle = () => {
 };
 document.addEventListener("vizattn:shown", settle);
 settle();
-new MutationObserver(() => panel.setLanguage(spoken()))
-  .observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
-const project = () => panel.setProjector(document.body.classList.contains("va-projector-page"));
-new MutationObserver(project)
-  .observe(document.body, { attributes: true, attributeFilter: ["class"] });
-project();
-watch('value', () => props.value && panel.receive(props.value));
+followLanguage(panel);
+followProjector(panel);
+listen(panel);
 if (props.value) panel.receive(props.value);
-"""
-
-
-class _Stop(Exception):
-    """A sentence for the visitor; what is on show stays."""
+""",
+)
 
 
 def component() -> gr.HTML:
     """Return the panel's component, empty until it hears of an analysis."""
-    return gr.HTML(
-        None,
-        html_template=f'<div class="{MOUNT}"></div>',
-        js_on_load=_script(),
-        apply_default_css=False,
-        elem_id="vp-trust",
-    )
+    methods = [[name, each.title] for name, each in METHODS.items()]
+    return SCRIPT.component(given={"methods": methods}, elem_id="vp-trust")
 
 
 def attach(
@@ -108,12 +88,12 @@ def attach(
     """
     tab = _Trust(frame)
     for answer in answers:
-        answer.then(tab.renew, visit, panel, queue=False, **_QUIET)
+        answer.then(tab.renew, visit, panel, queue=False, **QUIET)
     # Trials take long: they wait for each other, and pictures do not wait for them.
-    long = _QUIET | {"concurrency_id": "trust", "concurrency_limit": 1, "trigger_mode": "multiple"}
+    long = QUIET | {"concurrency_id": "trust", "concurrency_limit": 1, "trigger_mode": "multiple"}
     panel.cam(tab.make_map, visit, [instrument, panel], **long)
     panel.ask(tab.put_on_trial, visit, panel, **long)
-    panel.stop(tab.stop, None, None, queue=False, trigger_mode="multiple", **_QUIET)
+    panel.stop(tab.stop, None, None, queue=False, trigger_mode="multiple", **QUIET)
     frame.blocks.unload(tab.leave)
 
 
@@ -125,10 +105,10 @@ class _Trust:
         self._stopped: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def renew(self, visit: Visit, request: gr.Request) -> canvas.Value:
+    def renew(self, visit: Visit, request: gr.Request) -> Value:
         """Tell the panel what there is to choose from in the analysis on show."""
-        with explained(visit.language, _Stop):
-            return canvas.message(DEFAULT_LANGUAGE, offer=_offer(self._current(visit, request)))
+        with explained(visit.language):
+            return message(DEFAULT_LANGUAGE, offer=_offer(self._current(visit, request)))
 
     def make_map(
         self, visit: Visit, event: gr.EventData, request: gr.Request
@@ -136,7 +116,7 @@ class _Trust:
         """Make a class map, show how far it is, and put it on show beside the other sites."""
         question = dict(event._data or {})
         try:
-            with explained(visit.language, _Stop):
+            with explained(visit.language):
                 analysis = self._current(visit, request)
                 target, layer = question.get("target"), question.get("layer") or None
                 work = stepwise(
@@ -154,17 +134,17 @@ class _Trust:
                 sent = payload(made, selection_of(made, drawn), visit.grids)
                 shown = canvas.shown(sent, visit.language)
                 yield [shown, _message(question, made=made.sites[-1].site)]
-        except _Stop as stop:
+        except Stop as stop:
             warn(str(stop))
             yield [gr.skip(), _message(question, stopped=True)]
 
     def put_on_trial(
         self, visit: Visit, event: gr.EventData, request: gr.Request
-    ) -> Iterator[canvas.Value]:
+    ) -> Iterator[Value]:
         """Put the map on show on trial, and tell how far it is until it is done."""
         question = dict(event._data or {})
         try:
-            with explained(visit.language, _Stop):
+            with explained(visit.language):
                 analysis = self._current(visit, request)
                 chosen = resolve(analysis, _selection(question.get("selection") or {}))
                 effort = EFFORTS.get(str(question.get("effort")), EFFORTS["quick"])
@@ -187,7 +167,7 @@ class _Trust:
                 about = spoken(lambda language: _about(analysis, chosen, language))
                 result = found.facts() | {"about": about}
                 yield _message(question, result=result)
-        except _Stop as stop:
+        except Stop as stop:
             warn(str(stop))
             yield _message(question, stopped=True)
 
@@ -252,18 +232,5 @@ def _about(analysis: Analysis, chosen: Selection, language: str) -> str:
     return " · ".join([*parts, analysis.picture.name])
 
 
-def _message(question: Json, **parts: Any) -> canvas.Value:
-    return canvas.message(DEFAULT_LANGUAGE, turn=question.get("turn"), **parts)
-
-
-def _script() -> str:
-    parts = {
-        "bundle": canvas.bundle(ENTRY),
-        "style": json.dumps((canvas.ASSETS / "trust" / "trust.css").read_text(encoding="utf-8")),
-        "texts": json.dumps(
-            {one: canvas.texts_of(one, "trust") for one in LANGUAGES}, ensure_ascii=False
-        ),
-        "methods": json.dumps([[name, each.title] for name, each in METHODS.items()]),
-        "mount": MOUNT,
-    }
-    return _LOAD % parts
+def _message(question: Json, **parts: Any) -> Value:
+    return message(DEFAULT_LANGUAGE, turn=question.get("turn"), **parts)

@@ -15,11 +15,11 @@ from vizattn.geometry import Point
 from vizattn.intake import read_picture
 from vizattn.networks import Library
 from vizattn.store import Store
-from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES, Refused
-from vizattn.ui import canvas
+from vizattn.texts import Refused
 from vizattn.ui.compare import component
-from vizattn.ui.frame import Frame, explained, session_of, warn
+from vizattn.ui.frame import QUIET, Frame, session_of
 from vizattn.ui.links import BadLink
+from vizattn.ui.messages import Value, answered, filed, language_asked
 from vizattn.ui.payload import payload
 from vizattn.ui.uploads import uploaded
 from vizattn.ui.visits import WORKING_PIXELS
@@ -27,10 +27,6 @@ from vizattn.views import Selection
 
 _KEPT, _ALL_KEPT = MOST, 48
 Json = dict[str, Any]
-
-
-class _Stop(Exception):
-    """A sentence for the visitor; what is on show stays."""
 
 
 class BadComparison(Refused):
@@ -46,16 +42,8 @@ def build(frame: Frame) -> None:
     """Add the tab's component and what it listens to."""
     tab = _Compare(frame)
     shown = component.component(frame.desk)
-    settings: Json = {"show_progress": "hidden", "api_visibility": "private"}
-    asked = shown.ask(
-        tab.answer,
-        outputs=shown,
-        concurrency_id="analysis",
-        concurrency_limit=frame.settings.concurrency,
-        trigger_mode="multiple",
-        **settings,
-    )
-    asked.failure(None, js=component.FAILED, queue=False, **settings)
+    asked = shown.ask(tab.answer, outputs=shown, **frame.working)
+    asked.failure(None, js=component.FAILED, queue=False, **QUIET)
     frame.blocks.unload(tab.leave)
 
 
@@ -67,20 +55,15 @@ class _Compare:
         seconds = 60 * frame.settings.session_minutes
         self.own: Store[Analysis] = Store(_KEPT, _ALL_KEPT, seconds)
 
-    def answer(self, event: gr.EventData, request: gr.Request) -> canvas.Value:
+    def answer(self, event: gr.EventData, request: gr.Request) -> Value:
         """Answer one question; a refused one is answered too, and what is on show stays."""
-        question = dict(event._data or {})
-        try:
-            with explained(_language(question), _Stop):
-                if question.get("kind") == "save":
-                    return component.answer(question, **self._save(session_of(request), question))
-                analysis = self._look(session_of(request), question)
-                encoded = json.dumps(payload(analysis, {}), ensure_ascii=False).encode()
-                file = canvas.filed(encoded, "comparison.json")
-                return component.answer(question, file=file, own=analysis.id)
-        except _Stop as stop:
-            warn(str(stop))
-            return component.answer(question)
+        return answered(event, lambda question: self._answer(session_of(request), question))
+
+    def _answer(self, session: str, question: Json) -> Json:
+        if question.get("kind") == "save":
+            return self._save(session, question)
+        analysis = self._look(session, question)
+        return {"file": filed(payload(analysis, {}), "comparison.json"), "own": analysis.id}
 
     def leave(self, request: gr.Request) -> None:
         """Forget a visitor's pictures."""
@@ -114,8 +97,8 @@ class _Compare:
         found_at = panes[0].analysis.picture.name
         if example := self.desk.examples.get(str(question.get("example"))):
             found_at = f"assets/examples/{example.file}"
-        content = write(panes, shared, _language(question), found_at)
-        return {"file": canvas.filed(content, name)}
+        content = write(panes, shared, language_asked(question), found_at)
+        return {"file": filed(content, name)}
 
     def _panes(self, session: str, question: Json) -> list[Pane]:
         asked = question.get("panes")
@@ -158,8 +141,3 @@ FILES = {
     "script": ("comparison.py", _script),
 }
 """by what is asked for, the file's name and what writes it"""
-
-
-def _language(question: Json) -> str:
-    language = question.get("language")
-    return language if language in LANGUAGES else DEFAULT_LANGUAGE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,6 @@ from vizattn.crowd.laboratory import KNOBS, sweep
 from vizattn.networks import Library
 from vizattn.registration import suggest
 from vizattn.store import Store
-from vizattn.texts import DEFAULT_LANGUAGE, LANGUAGES
-from vizattn.ui import canvas
 from vizattn.ui.crowd import component, payload
 from vizattn.ui.crowd.offer import offer_of
 from vizattn.ui.crowd.orders import (
@@ -31,18 +28,14 @@ from vizattn.ui.crowd.orders import (
 )
 from vizattn.ui.crowd.pairs import CrowdDesk, Opened
 from vizattn.ui.crowd.saves import save
-from vizattn.ui.explore import FILE
-from vizattn.ui.frame import Frame, explained, session_of, warn
+from vizattn.ui.frame import QUIET, Frame, session_of, warn
+from vizattn.ui.messages import Value, answered, delivered, filed, language_asked
 from vizattn.ui.uploads import uploaded
 
 PAIRS_KEPT, ALL_PAIRS = 2, 32
 ANALYSES_KEPT, ALL_ANALYSES = 2, 24
 """a visitor's and everybody's; an analysis that is not kept is made again when it is asked about"""
 Json = dict[str, Any]
-
-
-class _Stop(Exception):
-    """A sentence for the visitor; what is on show stays."""
 
 
 def offered(library: Library) -> bool:
@@ -57,16 +50,8 @@ def build(frame: Frame) -> None:
     kept: Store[CrowdAnalysis] = Store(ANALYSES_KEPT, ALL_ANALYSES, seconds)
     tab = _Crowd(CrowdDesk(frame.desk.library, own, kept))
     instrument = component.instrument(offer_of(tab.desk, frame.settings))
-    instrument.ask(
-        tab.answer,
-        outputs=instrument,
-        show_progress="hidden",
-        api_visibility="private",
-        concurrency_id="analysis",
-        concurrency_limit=frame.settings.concurrency,
-        trigger_mode="multiple",
-    )
-    instrument.message(tab.tell, show_progress="hidden", api_visibility="private")
+    instrument.ask(tab.answer, outputs=instrument, **frame.working)
+    instrument.message(tab.tell, **QUIET)
     frame.blocks.unload(tab.leave)
 
 
@@ -85,18 +70,15 @@ class _Crowd:
             "save": self._save,
         }
 
-    def answer(self, event: gr.EventData, request: gr.Request) -> canvas.Value:
+    def answer(self, event: gr.EventData, request: gr.Request) -> Value:
         """Answer one question; a refused one is answered too, and what is on show stays."""
-        question = dict(event._data or {})
-        try:
-            with explained(_language(question), _Stop):
-                kind = self.kinds.get(str(question.get("kind")))
-                if kind is None:
-                    raise BadQuestion
-                return component.answer(question, **kind(session_of(request), question))
-        except _Stop as stop:
-            warn(str(stop))
-            return component.answer(question)
+        return answered(event, lambda question: self._answer(session_of(request), question))
+
+    def _answer(self, session: str, question: Json) -> Json:
+        kind = self.kinds.get(str(question.get("kind")))
+        if kind is None:
+            raise BadQuestion
+        return kind(session, question)
 
     def tell(self, event: gr.EventData) -> None:
         """Show what the instrument has to say."""
@@ -123,7 +105,7 @@ class _Crowd:
             "pictures": payload.pictures(analysis.pair),
             "own_registration": self._own_registration(session, order),
         }
-        return {"file": _filed(shown)}
+        return {"file": filed(shown, "crowd.json")}
 
     def _look(self, session: str, question: Json) -> Json:
         """Count again: with another network, registration or changes."""
@@ -133,7 +115,7 @@ class _Crowd:
         shown["own_registration"] = self._own_registration(session, order)
         example = self.desk.example(order.example)
         shown["lead"] = example.note if example else None
-        return {"file": _filed(shown)}
+        return {"file": filed(shown, "crowd.json")}
 
     def _own_registration(self, session: str, order: Order) -> list[float] | None:
         """Return how the pair's pictures lie on each other before anybody moves them."""
@@ -143,7 +125,7 @@ class _Crowd:
     def _rows(self, session: str, question: Json) -> Json:
         analysis = self.desk.current(session, read_order(question), question.get("id"))
         stage = read_stage(question.get("stage"), STAGES)
-        return {"file": canvas.filed(payload.factors(analysis, stage), "rows.bin")}
+        return {"file": filed(payload.factors(analysis, stage), "rows.bin")}
 
     def _sweep(self, session: str, question: Json) -> Json:
         """Count at one more value of a knob."""
@@ -179,15 +161,10 @@ class _Crowd:
             str(question.get("what")),
             analysis,
             question.get("selection") or {},
-            _language(question),
+            language_asked(question),
             self.desk.example(order.example),
         )
-        return {"file": {"path": str(path), "orig_name": path.name, "meta": FILE}}
-
-
-def _language(question: Json) -> str:
-    language = question.get("language")
-    return language if language in LANGUAGES else DEFAULT_LANGUAGE
+        return {"file": delivered(path)}
 
 
 def _file(path: object) -> Path | None:
@@ -201,8 +178,3 @@ def _row(analysis: CrowdAnalysis, want: Any) -> Json | None:
         return None
     stage, asks = read_stage(want.get("stage"), STAGES), str(want.get("asking"))
     return payload.row_numbers(analysis, stage, asks, read_numbers(want.get("at"), 2))
-
-
-def _filed(shown: Json) -> canvas.Value:
-    content = json.dumps(shown, ensure_ascii=False).encode()
-    return canvas.filed(content, "crowd.json")
