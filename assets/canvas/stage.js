@@ -144,17 +144,24 @@ export class Stage {
     context.globalAlpha = 1;
   }
 
+  /** What marks are drawn with, none of them left: null while there is no picture to mark. */
+  cleared() {
+    const [width, height] = this.size();
+    if (!this.picture || width === 0) return null;
+    const { context, ratio } = sharpen(this.marks, width, height);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const zoom = width / this.picture.width;
+    return { context, width, height, zoom, box: (cell) => cell.map((value) => value * zoom) };
+  }
+
   /**
    * Draw what is marked: query = the box of the queried cell, others = boxes that share its token,
    * pointed = boxes under the pointer, reach = {cells, grid} that the query can hear.
    */
   outline({ query, others = [], pinned, pointed = [], reach }) {
-    const [width, height] = this.size();
-    if (!this.picture || width === 0) return;
-    const { context, ratio } = sharpen(this.marks, width, height);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const zoom = width / this.picture.width;
-    const box = (cell) => cell.map((value) => value * zoom);
+    const sheet = this.cleared();
+    if (!sheet) return;
+    const { context, width, height, zoom, box } = sheet;
     if (reach) {
       context.strokeStyle = "rgba(255, 255, 255, 0.45)";
       context.lineWidth = 1;

@@ -1,6 +1,6 @@
 // The picture of one sense on the frame of the pair, with what is drawn and marked on it.
 
-import { h, sharpen } from "../canvas/dom.js";
+import { h } from "../canvas/dom.js";
 import { cellBox, gridBox, rowColumn } from "../canvas/grids.js";
 import { Stage, drawQuery, grown, twice } from "../canvas/stage.js";
 
@@ -57,12 +57,9 @@ export class Pane extends Stage {
    * queried cell, the others share its token; bands = {site, starts}.
    */
   mark(view) {
-    const [width, height] = this.size();
-    if (!this.picture || width === 0) return;
-    const { context, ratio } = sharpen(this.marks, width, height);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const zoom = width / this.picture.width;
-    const box = (cell) => cell.map((value) => value * zoom);
+    const sheet = this.cleared();
+    if (!sheet) return;
+    const { context, width, height, zoom, box } = sheet;
     if (view.bands) this.drawBands(context, view.bands, zoom);
     if (view.region) this.drawRegion(context, view.region, view.open, zoom);
     for (const peak of view.peaks ?? []) drawPeak(context, peak, zoom);
