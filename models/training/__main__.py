@@ -56,9 +56,16 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
 
 
 def start_from(network: torch.nn.Module, name: str, folder: Path) -> None:
-    """Take every tensor of other weights that matches in name and shape."""
+    """Take every tensor of other weights that matches in name and shape.
+
+    Raises:
+        WeightsError: if there are no such weights yet; it says how they are made.
+    """
     own = network.state_dict()
-    stored = weights.read_tensors(name, folder)
+    try:
+        stored = weights.read_tensors(name, folder)
+    except weights.WeightsError as error:
+        raise weights.WeightsError(f"{error}; it comes from: models.training {name}") from error
     taken = {
         k: v.to(own[k].dtype) for k, v in stored.items() if k in own and own[k].shape == v.shape
     }
