@@ -166,3 +166,34 @@ def test_nested_tensors_of_several_pictures_are_named_and_how_to_do_without() ->
         torch.testing.assert_close(seen.output, network(x))
     with slowly():
         assert len(vizattn.capture(network, x).sites) == 2
+
+
+def test_flexible_attention() -> None:
+    """It is given functions, for what is added to its scores and for what may be heard."""
+    from torch.nn.attention import flex_attention as flexible
+
+    bias = torch.randn(HEADS, 31)
+
+    def added(score: Tensor, batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return score + bias[head, query - key + 15]
+
+    def near(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (query - key).abs() < 6
+
+    def call(inner: nn.Linear, tokens: Tensor) -> Tensor:
+        q, k, v = inner(tokens).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        mask = flexible.create_block_mask(near, None, None, 16, 16, device="cpu")
+        out: Any = flexible.flex_attention(q, k, v, added, mask)
+        return out.transpose(1, 2).flatten(2)
+
+    network = Torchs(nn.Linear(DIM, 3 * DIM), call)
+    x = image()
+    captured = only(vizattn.capture(network, x), PlaceAffinity)
+    with torch.no_grad():
+        parts = network.inner(network.embed(x).flatten(2).transpose(1, 2))
+        q, k, _ = parts.unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        place = torch.arange(16)
+        apart = place[:, None] - place
+        logits = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 + bias[:, apart + 15]
+        wanted = logits.masked_fill(apart.abs() >= 6, float("-inf")).softmax(-1)
+    same_rows(captured, wanted[0])

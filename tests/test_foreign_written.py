@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vizattn
-from models.mechanism import Claim
+from models.mechanism import Claim, Kind
 from tests.foreign_networks import (
     HEADS,
     Gated,
@@ -24,7 +24,7 @@ from tests.foreign_networks import (
     same_rows,
     softmax_rows,
 )
-from vizattn.attention import ChannelGate, PlaceAffinity, SpatialGate
+from vizattn.attention import ChannelAffinity, ChannelGate, PlaceAffinity, SpatialGate
 from vizattn.features import FeatureMaps
 from vizattn.foreign.looking import NothingFound
 
@@ -218,6 +218,150 @@ def test_what_was_summed_by_hand_is_where_it_asked(attend: Any) -> None:
     assert [site.shape for site in seen.sites] == [(HEADS, 16, 16)] * 2
     assert all(site.passed for site in seen.sites)
     assert all("followed from a map of 4 × 4" in said for said in seen.evidence().values())
+
+
+def neighbourhoods(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Every place hears the nine around it: as many windows as places, each with one query."""
+    k, v = (
+        F.unfold(each.transpose(2, 3).reshape(1, -1, 4, 4), 3, padding=1)
+        .view(1, HEADS, -1, 9, 16)
+        .permute(0, 1, 4, 3, 2)
+        for each in (k, v)
+    )
+    weights = (q[:, :, :, None] @ k.transpose(3, 4)).softmax(-1)
+    return (weights @ v).squeeze(3), weights
+
+
+def test_neighbourhoods_by_hand(tmp_path: Path) -> None:
+    network = Tokens(neighbourhoods)
+    seen = vizattn.capture(network, image())
+    captured = only(seen, PlaceAffinity)
+    assert captured.shape == (HEADS, 16, 16)
+    wanted = network.weights[0, :, 5, 0].detach().numpy().reshape(HEADS, 3, 3)
+    rows = captured.row_of(5)
+    np.testing.assert_allclose(rows[:, :3, :3], wanted, atol=1e-6)
+    assert np.count_nonzero(rows) == HEADS * 9
+    goes_everywhere(seen, tmp_path)
+
+
+def across(x: Tensor, turned: bool, heads: int) -> tuple[Tensor, Tensor]:
+    """Cross-covariance attention (El-Nouby et al. 2021, eq. 2), with channels first or last."""
+    parts = mixed(x, 18).unflatten(1, (3, heads, -1)).flatten(4).unbind(1)
+    q, k, v = (each.flatten(3) for each in parts)
+    q, k = (F.normalize(each, dim=-1) for each in (q, k))
+    weights = (9 * q @ k.transpose(-2, -1)).softmax(-1)
+    if turned:
+        out = (v.transpose(-2, -1) @ weights.transpose(-2, -1)).transpose(-2, -1)
+    else:
+        out = weights @ v
+    return out.reshape(x.shape), weights
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["channels first", "places first"])
+@pytest.mark.parametrize("heads", [1, 2])
+def test_channels_ask_channels_of_their_head(turned: bool, heads: int, tmp_path: Path) -> None:
+    kept = []
+
+    def way(x: Tensor) -> Tensor:
+        out, weights = across(x, turned, heads)
+        kept.append((x, weights))
+        return out
+
+    seen = vizattn.capture(Gated(way, lambda x, made: made), image(32, 24))
+    captured = only(seen, ChannelAffinity)
+    ((x, weights),) = kept
+    wanted = torch.block_diag(*weights[0]).numpy()
+    np.testing.assert_allclose(captured.rows.some(range(6))[0], wanted, atol=1e-6)
+    assert captured.claim is Claim.SIMPLEX
+    np.testing.assert_allclose(captured.activation.values, mixed(x, 18)[0, 12:], atol=1e-6)
+    goes_everywhere(seen, tmp_path)
+
+
+class Units(nn.Module):
+    """Places that take shares of seven learnt units; these are nowhere in the picture."""
+
+    def __init__(self, way: Callable[[Any, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.embed, self.way = nn.Conv2d(3, 6, 4, 4), way
+        self.keys, self.values = nn.Linear(6, 7, bias=False), nn.Linear(7, 6)
+        self.weights = torch.zeros(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.way(self, self.embed(x).flatten(2).transpose(1, 2)).mean(dim=1)
+
+
+def external(network: Units, tokens: Tensor) -> Tensor:
+    """External attention (Guo et al. 2021, eq. 5 and 6): shares of places, then of units."""
+    shares = network.keys(tokens).softmax(dim=1)
+    network.weights = shares / shares.sum(dim=2, keepdim=True)
+    return network.values(network.weights)
+
+
+def convolved(network: Units, tokens: Tensor) -> Tensor:
+    keys, values = network.keys.weight[..., None], network.values.weight[..., None]
+    shares = F.conv1d(tokens.transpose(1, 2), keys).softmax(dim=1)
+    network.weights = shares.transpose(1, 2)
+    return F.conv1d(shares, values, network.values.bias).transpose(1, 2)
+
+
+def multiplied(network: Units, tokens: Tensor) -> Tensor:
+    network.weights = (tokens @ network.keys.weight.T).softmax(dim=-1)
+    return network.weights @ network.values.weight.T
+
+
+def summed_up(network: Units, tokens: Tensor) -> Tensor:
+    """The units are sums over the picture themselves (Chen et al. 2018, double attention)."""
+    units = network.keys(tokens).softmax(dim=1).transpose(1, 2) @ tokens
+    network.weights = (tokens @ units.mT).softmax(dim=-1)
+    return network.weights @ units
+
+
+@pytest.mark.parametrize(
+    "way", [external, convolved, multiplied, summed_up], ids=lambda way: way.__name__
+)
+def test_shares_of_units_that_are_nowhere(
+    way: Callable[[Units, Tensor], Tensor], tmp_path: Path
+) -> None:
+    network = Units(way)
+    seen = vizattn.capture(network, image(32, 24))
+    *gathered, captured = seen.sites
+    assert isinstance(captured, FeatureMaps)
+    assert (captured.kind, captured.claim) == (Kind.ASSIGNMENT, Claim.SIMPLEX)
+    assert (captured.shape, captured.maps.name) == ((7, 8, 6), "slot")
+    wanted = network.weights[0].detach().T.reshape(7, 8, 6)
+    np.testing.assert_allclose(captured.maps.values, wanted, atol=1e-6)
+    assert [site.shape for site in gathered] == ([(7, 1, 48)] if way is summed_up else [])
+    assert all(site.passed for site in seen.sites)
+    goes_everywhere(seen, tmp_path)
+
+
+def simple(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return q.sigmoid() * (k.softmax(dim=1) * v).sum(dim=1, keepdim=True)
+
+
+def full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    bias = torch.linspace(-1, 1, 16 * 16).sin().view(16, 16).exp()
+    return q.sigmoid() * (bias @ (k.exp() * v)) / (bias @ k.exp())
+
+
+@pytest.mark.parametrize("way", [simple, full], ids=lambda way: way.__name__)
+def test_attention_free_transformers(way: Callable[..., Tensor], tmp_path: Path) -> None:
+    """Zhai et al. 2021, eq. 3 and 2: what was summed over places is gated at each place."""
+    kept = []
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        q, k, v = (each.transpose(1, 2).flatten(2) for each in (q, k, v))
+        kept.append(q.sigmoid())
+        return way(q, k, v).unflatten(2, (HEADS, -1)).transpose(1, 2), q
+
+    seen = vizattn.capture(Tokens(attend), image())
+    gate = seen.sites[-1]
+    assert isinstance(gate, FeatureMaps)
+    assert (gate.kind, gate.claim) == (Kind.FEATURE_GATE, Claim.UNIT)
+    np.testing.assert_allclose(gate.maps.values, kept[0][0].T.reshape(-1, 4, 4), atol=1e-6)
+    assert all(site.passed for site in seen.sites)
+    assert seen.missed() == []
+    goes_everywhere(seen, tmp_path)
 
 
 # What is not captured is said.

@@ -22,8 +22,9 @@ from vizattn.foreign.events import (
     spread_indices,
 )
 from vizattn.foreign.hearing import Hearing
+from vizattn.foreign.keeping import Kept
 from vizattn.foreign.places import Follower
-from vizattn.foreign.products import Product, product_of
+from vizattn.foreign.products import Product, layer_of, product_of
 from vizattn.foreign.scores import (
     ITSELF,
     LEFT,
@@ -40,6 +41,8 @@ from vizattn.foreign.scores import (
 
 LARGEST_STORED = 512_000_000
 """bytes of weights that are kept as they are where they cannot be followed to their factors"""
+_TOKENS = 3
+"""axes of tokens: of more, a layer mixes heads"""
 _CHECKED_NUMBERS = 4_000_000
 """numbers of rows that are computed at most to check one attention"""
 
@@ -299,11 +302,21 @@ def _attended(
             roughness(result),
             Told.by(rows.movedim(stage.axes[1 - query], -1)),
             described[1],
-            # Channels that ask channels are shown with what they respond to.
-            hearing.keeper.settle(hearing.keeper.keep(values)) if lead == 1 else None,
+            _responses(hearing, product.views[1 - position](values), position, lead * keys),
         )
     )
     return True
+
+
+def _responses(hearing: Hearing, values: Tensor, position: int, channels: int) -> Kept | None:
+    """Keep values (..., key, other) where keys may be channels, which are shown by what they hold.
+
+    There are fewer channels than places, in each head; and many heads are no windows.
+    """
+    by_key = values if position == LEFT else values.transpose(-2, -1)
+    alone = by_key.numel() == by_key.shape[-2] * by_key.shape[-1]
+    heads = by_key.numel() == channels * by_key.shape[-1] and by_key.shape[-2] < by_key.shape[-1]
+    return hearing.keeper.settle(hearing.keeper.keep(by_key)) if alone or heads else None
 
 
 def _stored_scores(
@@ -324,17 +337,30 @@ def _stored_scores(
     return _attended(hearing, weights, LEFT, product, values, result, described, position)
 
 
-HEARD: dict[str, Callable[[Hearing, Any, Any], bool]] = dict.fromkeys(
-    ("matmul", "bmm", "mm", "einsum", "baddbmm"), _product
-) | dict.fromkeys(
-    (
-        "scaled_dot_product_attention",
-        "_scaled_dot_product_flash_attention_for_cpu",
-        "_scaled_dot_product_flash_attention",
-        "_scaled_dot_product_efficient_attention",
-        "_scaled_dot_product_cudnn_attention",
-        "_scaled_dot_product_fused_attention_overrideable",
-    ),
-    _fused,
+def _layer(hearing: Hearing, call: Any, result: Any) -> bool:
+    """Hear shares of a few learnt things that a layer sums up: its parameters are the values."""
+    function, arguments, keywords = call
+    given = arguments[0]
+    mark = hearing.marks.get(given)
+    if mark is None or mark.made != "softmax" or given.dim() != _TOKENS or given.shape[0] != 1:
+        return False
+    product = layer_of(function._schema.name.partition("::")[2], arguments, keywords)
+    return product is not None and _stored(hearing, given, product, LEFT, result)
+
+
+HEARD: dict[str, Callable[[Hearing, Any, Any], bool]] = (
+    dict.fromkeys(("matmul", "bmm", "mm", "einsum", "baddbmm"), _product)
+    | dict.fromkeys(("linear", "conv1d"), _layer)
+    | dict.fromkeys(
+        (
+            "scaled_dot_product_attention",
+            "_scaled_dot_product_flash_attention_for_cpu",
+            "_scaled_dot_product_flash_attention",
+            "_scaled_dot_product_efficient_attention",
+            "_scaled_dot_product_cudnn_attention",
+            "_scaled_dot_product_fused_attention_overrideable",
+        ),
+        _fused,
+    )
 )
 """by operator, what hears it; it returns whether the result is dealt with"""

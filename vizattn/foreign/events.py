@@ -158,6 +158,7 @@ class Gated:
         gate: as wide as it is before it is stretched.
         features: what was multiplied.
         node: of the features.
+        own: of the gate.
         made: what made the gate: "sigmoid", "softmax"...
         worst: how far gate times features was from the product, over its largest value.
         rough: as of ``Attended``.
@@ -171,6 +172,7 @@ class Gated:
     gate: Kept
     features: Kept
     node: Node
+    own: Node
     made: str
     worst: float
     rough: float

@@ -14,6 +14,7 @@ from models.mechanism import Claim, Kind
 from vizattn.attention import Activation, Captured, ChannelGate, Maps, SpatialGate
 from vizattn.features import EdgeGate, FeatureMaps, Table
 from vizattn.foreign.events import Gated
+from vizattn.foreign.graph import broadcast
 from vizattn.foreign.grids import Laid, laid
 from vizattn.foreign.spread import Places
 from vizattn.geometry import Grid, Size
@@ -59,12 +60,13 @@ def gate_of(event: Gated, places: Places | None, size: Size) -> GateOf | None:
 
     Args:
         event: the gate.
-        places: of what it multiplies.
+        places: of what it multiplies, or of the gate where that has none.
         size: (width, height) of the network's input.
     """
     shape = event.features.shape
-    if places is None:
+    if places is None or broadcast(places.y.shape, shape) != tuple(shape):
         return None
+    places = places.each(lambda each: each.expand(shape))
     axes = [axis for axis in range(len(shape)) if _varies(places, axis)]
     where = _on_grid(places, axes, size)
     if where is None or not axes or _twice(where):

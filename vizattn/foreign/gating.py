@@ -65,16 +65,20 @@ def prepare_pair(hearing: Hearing, pair: tuple[Tensor, Tensor], mark: Mark) -> P
     gate, features = pair
     if not hearing.graph.active(features) or not _are_features(hearing, gate, features):
         return None
+    node, also = hearing.graph.node(features), hearing.marks.get(features)
     if not _covers(features, gate):
-        return None
-    node = hearing.graph.node(features)
+        # One vector for all places, as a sum over all of them, is gated anew at each place.
+        wide = mark.made in ACTIVATIONS and gate not in hearing.scores and _covers(gate, features)
+        if not wide or also is not None:
+            return None
+        features, also = features.expand(gate.shape), mark
     # An activation function of the features themselves, such as x · sigmoid(x), is no gate.
     if _same_numbers(hearing.graph.node(gate), node):
         return None
     if features.dim() < _LEAST_AXES:
         hearing.miss(f"{mark.made}(…) · x", "gate_vector")
         return None
-    return Prepared(gate, features, node, mark, hearing.marks.get(features))
+    return Prepared(gate, features, node, mark, also)
 
 
 def _mark(hearing: Hearing, gate: Tensor, features: Tensor) -> Mark | None:
@@ -182,6 +186,7 @@ def noted(hearing: Hearing, prepared: Prepared, worst: float) -> Gated:
         gate=settle(keep(_narrow(prepared.gate))),
         features=settle(keep(prepared.features)),
         node=prepared.node,
+        own=hearing.graph.node(prepared.gate),
         made=prepared.mark.made,
         worst=worst,
         rough=roughness(prepared.features),

@@ -31,7 +31,7 @@ POSITIVE = {"exp", "exp2", "special_exp2", "relu", "elu", "celu", "square", "abs
 ACTIVATIONS = {"sigmoid", "hardsigmoid", "softplus", "tanh", "hardtanh", "relu6", "clamp"}
 """those of ``SQUASHES`` that networks also make features with"""
 _RATIOS = {"div", "true_divide", "divide", "reciprocal"}
-_SOFTMAX = {"softmax", "_softmax", "_safe_softmax"}
+_CALLED = {"_softmax": "softmax", "_safe_softmax": "softmax", "special_expit": "sigmoid"}
 _MIXES = {"conv2d", "linear"}
 _MOVES = (
     RESHAPES
@@ -115,7 +115,7 @@ def _goes_on(hearing: Hearing, call: Any, known: Any, found: Tensor, result: Any
 
 def _mixes_heads(mark: Mark, weights: Tensor, arguments: Any) -> bool:
     """Return whether a layer mixes rows of several heads, token by token: they are still rows."""
-    if mark.made not in _SOFTMAX or weights.dim() != 4 or arguments[0] is not weights:
+    if mark.made != "softmax" or weights.dim() != 4 or arguments[0] is not weights:
         return False
     kernel = arguments[1].shape[2:]
     return all(length == 1 for length in kernel)
@@ -131,7 +131,8 @@ def _squashed(hearing: Hearing, name: str, arguments: Any, keywords: Any) -> Mar
         return Mark(name, hearing.graph.node(source), low >= 0)
     if source in hearing.marks and name == "tanh":
         return hearing.marks[source]
-    return Mark(name, hearing.graph.node(source), name not in ("tanh", "relu6", "softplus"))
+    bounded = name not in ("tanh", "relu6", "softplus")
+    return Mark(_CALLED.get(name, name), hearing.graph.node(source), bounded)
 
 
 def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, float | None]:

@@ -85,15 +85,16 @@ TOKENWISE = {
     "_fused_rms_norm",
     "_native_multi_head_attention",
     "_transformer_encoder_layer_fwd",
-    "softmax",
-    "_softmax",
-    "log_softmax",
 }
-"""operators that mix the last axis, or one that they say, and leave the tokens where they are"""
+"""operators that mix the last axis and leave the tokens where they are"""
 PRODUCTS = {"matmul", "bmm", "mm", "einsum", "baddbmm"}
 SUMS = {"sum", "nansum", "mean", "amax", "amin", "logsumexp"}
 """operators that make one number of all along some axes"""
 WHOLE = {
+    "softmax",
+    "_softmax",
+    "_safe_softmax",
+    "log_softmax",
     "batch_norm",
     "native_batch_norm",
     "_native_batch_norm_legit_no_training",

@@ -76,6 +76,16 @@ class Follower:
             return False
         return any(varies(view(each), axis) for each in (found.y, found.x))
 
+    def spread(self, node: Node, view: Callable[[Tensor], Tensor], axis: int) -> bool:
+        """Return whether tokens have different places: along their axis, or one of each entry."""
+        found = self.places(node)
+        if found is None:
+            return False
+        seen = [view(each) for each in (found.y, found.x)]
+        alone = seen[0].shape[axis] == 1
+        axes = range(seen[0].dim() - 2) if alone else (axis,)
+        return any(varies(each, along) for each in seen for along in axes)
+
     def tokens(self, node: Node, view: Callable[[Tensor], Tensor], axis: int) -> Places | None:
         """Return the places of tokens, with 1 in the place of the view's other axis."""
         found = self.places(node)
@@ -301,8 +311,7 @@ def _tokenwise(node: Node, first: Places) -> Places | None:
     keeps = node.name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")
     if keeps and tuple(first.y.shape) == shape:
         return first
-    mixed = -1 if "softmax" not in node.name else axes_of(node.arguments, node.keywords, len(shape))
-    return first.each(lambda each: each.mean(dim=mixed, keepdim=True).expand(shape))
+    return first.each(lambda each: each.mean(dim=-1, keepdim=True).expand(shape))
 
 
 def _stretched(places: Places, shape: tuple[int, ...]) -> Places:

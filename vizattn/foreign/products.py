@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vizattn.foreign.lettered import spelled_out
 from vizattn.foreign.scores import Stage
 
+_STRIDE = 4
+"""position of the first argument of a convolution that is no plain layer's, if it is given"""
 Again = Callable[[Tensor, Tensor], Tensor]
 """the product of two tensors, either of them possibly cut"""
 
@@ -103,6 +106,31 @@ def _einsum(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Product | 
         (result.index(own[0]), result.index(others[0])),
         partial(_einsum_again, equation=equation),
     )
+
+
+def layer_of(name: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Product | None:
+    """Return a layer on single tokens, (1, token, dim) or (1, dim, token), as a product."""
+    given = dict(zip(("input", "weight", "bias"), arguments, strict=False)) | dict(keywords)
+    x, weight = given["input"], given["weight"]
+    if name == "linear":
+        again, token, dim = partial(F.linear, bias=given.get("bias")), 1, 2
+    elif weight.shape[1:] == (x.shape[1], 1) and len(arguments) < _STRIDE:
+        again, token, dim = partial(F.conv1d, bias=given.get("bias")), 2, 1
+    else:
+        return None
+    return Product(
+        (x, weight),
+        (partial(_permuted, order=(0, token, dim)), _of_layer),
+        (dim, 1),
+        (token, 0),
+        (token, dim),
+        again,
+    )
+
+
+def _of_layer(weight: Tensor) -> Tensor:
+    """Return (dim, token) from a layer's (token, dim, ...)."""
+    return weight.flatten(1).T
 
 
 def _permuted(tensor: Tensor, order: Sequence[int]) -> Tensor:

@@ -84,8 +84,9 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def eager() -> Iterator[None]:
     """Run what ``torch.compile`` made as it was written: compiled code would not be heard."""
-    # The compiler takes seconds to import; while it is not, nothing can have been compiled.
-    if "torch._dynamo" not in sys.modules:
+    # The compiler takes seconds to import; while it is not, nothing can have been compiled. But
+    # ``flex_attention`` imports and calls it by itself.
+    if not {"torch._dynamo", "torch.nn.attention.flex_attention"} & {*sys.modules}:
         yield
         return
     with torch.compiler.set_stance("force_eager"):

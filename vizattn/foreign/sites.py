@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from models.affinity import PairwiseAffinity
 from models.mechanism import Claim, Kind
 from vizattn.attention import (
-    Activation,
     Captured,
     ChannelAffinity,
     Check,
     PlaceAffinity,
     Rows,
 )
+from vizattn.features import FeatureMaps
+from vizattn.foreign.assigned import assigned
+from vizattn.foreign.channels import channel_rows
 from vizattn.foreign.entries import (
     entries_of,
     flat_entries,
@@ -29,7 +28,7 @@ from vizattn.foreign.entries import (
     shared_places,
 )
 from vizattn.foreign.events import Attended, Event, Gated, Missed, Sampled
-from vizattn.foreign.folded import FoldedAffinity, PlacelessQueries
+from vizattn.foreign.folded import PlacelessQueries
 from vizattn.foreign.folding import fold
 from vizattn.foreign.gates import captured_gate, gate_of
 from vizattn.foreign.grids import PLACELESS, Laid, laid, suggested
@@ -138,7 +137,7 @@ class Adaptor:
                 raise Placeless("no_places")
             return found
         if heard is None:
-            raise Placeless("keys_nowhere")
+            return self._assigned(event, site, claim, worst, asked)
         rows, laid_query, laid_key, extra = self._folded(event, asked, heard)
         made_of = self._made_of(asked, laid_query, extra)
         query_grid = laid_query.grid if laid_query else _one_cell(self._framing)
@@ -212,7 +211,7 @@ class Adaptor:
         known = event.sides[side]
         if known is None:
             return None
-        if not self._follower.varies(known.node, known.view, known.axis):
+        if not self._follower.spread(known.node, known.view, known.axis):
             return None
         found = self._follower.tokens(known.node, known.view, known.axis)
         if found is None:
@@ -300,43 +299,40 @@ class Adaptor:
         self, event: Attended, site: str, claim: Claim, worst: float
     ) -> tuple[Captured, Note] | None:
         """Return rows over channels, where it is channels that ask and are heard."""
-        side = event.sides[1 - event.query]
-        if side is None or event.features is None or not self._inner(event, 1 - event.query):
+        found = channel_rows(event, self._follower, self._framing.input)
+        if found is None:
             return None
-        inside = -1 if side.axis == -2 else -2
-        places = self._follower.tokens(side.node, side.view, inside)
-        if places is None:
-            return None
-        flat = places.each(lambda each: each.reshape(-1, each.shape[inside])[0])
-        where = laid(flat.y, flat.x, self._framing.input)
-        values = event.features.tensor
-        stage = event.weights.stage
-        count = stage.shape[stage.axes[1 - event.query]]
-        maps = _channel_maps(values, count, where)
-        lead = math.prod(stage.shape) // (count * stage.shape[stage.axes[event.query]])
-        if where is None or maps is None or lead != 1:
-            return None
-        cells = torch.arange(count)[None]
-        whole = FoldedAffinity(
-            event.weights,
-            event.query,
-            torch.zeros(1, 1, dtype=torch.long),
-            torch.stack([torch.zeros(count, dtype=torch.long), torch.arange(count)], dim=1),
-            cells,
-            count,
-        )
+        grid = found.activation.grid
         captured = ChannelAffinity(
-            **self._common(event, site, Kind.CHANNEL_AFFINITY, claim, worst, (where.grid,)),
-            rows=Rows(whole),
-            activation=Activation(maps, where.grid),
+            **self._common(event, site, Kind.CHANNEL_AFFINITY, claim, worst, (grid,)),
+            rows=Rows(found.rows),
+            activation=found.activation,
         )
-        said = {"channels": count, "rows": where.grid.rows, "columns": where.grid.columns}
+        said = {"channels": captured.rows.keys, "rows": grid.rows, "columns": grid.columns}
         return captured, Note("foreign.evidence.channels", said)
+
+    def _assigned(
+        self, event: Attended, site: str, claim: Claim, worst: float, asked: Places | None
+    ) -> tuple[Captured, Note]:
+        """Return rows of places over a few things that are nowhere, as these are known to be."""
+        found = None
+        if asked is not None and not self._unfollowed(event, 1 - event.query):
+            found = assigned(event, asked, self._framing.input)
+        if found is None:
+            raise Placeless("keys_nowhere")
+        captured = FeatureMaps(
+            **self._common(event, site, Kind.ASSIGNMENT, claim, worst, (found.grid,)), maps=found
+        )
+        said = {"slots": len(found.values) // found.heads, "heads": found.heads}
+        said |= {"rows": found.grid.rows, "columns": found.grid.columns}
+        return captured, Note("foreign.evidence.slots", said)
 
     # Gates.
 
     def _gate(self, event: Gated, site: str) -> tuple[Captured, Note]:
-        found = gate_of(event, self._follower.places(event.node), self._framing.input)
+        known = (self._follower.places(each) for each in (event.node, event.own))
+        each_way = (gate_of(event, places, self._framing.input) for places in known)
+        found = next((each for each in each_way if each is not None), None)
         if found is None:
             raise Placeless("gate_nowhere")
         worst = deviation(found.values, found.claim, found.shared)
@@ -378,16 +374,3 @@ def _row_claim(event: Attended) -> Claim:
 def _one_cell(framing: Framing) -> Grid:
     width, height = framing.input
     return Grid(1, 1, (float(width), float(height)))
-
-
-def _channel_maps(values: Tensor, count: int, where: Laid | None) -> np.ndarray | None:
-    """Return (channel, row, column) from values of channels at places, whatever their order."""
-    if where is None:
-        return None
-    flat = values.float().cpu().reshape(-1, *values.shape[-2:])[0]
-    if flat.shape[0] != count:
-        flat = flat.T
-    if flat.shape != (count, where.cells.numel()):
-        return None
-    order = where.cells.flatten().argsort()
-    return flat[:, order].reshape(count, where.grid.rows, where.grid.columns).numpy()

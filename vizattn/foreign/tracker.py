@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vizattn.foreign import attending, branches, gating, native, sampling, summing
@@ -32,6 +34,8 @@ class Tracker(TorchDispatchMode):
         keeper: keeps the tensors of events.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self, network: nn.Module, keeper: Keeper) -> None:
         super().__init__()
         self.heard = Hearing(network, keeper, lambda: self)
@@ -43,6 +47,8 @@ class Tracker(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, HigherOrderOperator):
+            return self._higher(func, args, kwargs)
         about = operator(func)
         prepared = (
             gating.prepare(self.heard, about, args) if about.name in gating.PRODUCTS else None
@@ -59,6 +65,15 @@ class Tracker(TorchDispatchMode):
         )
         self._hear(about.name, (func, args, kwargs), result, prepared)
         return result
+
+    def _higher(self, func: HigherOrderOperator, args: Any, kwargs: Any) -> Any:
+        """Run an operator that is given functions, as ``flex_attention`` is, as it is written."""
+        written = func.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
+        if written is None:
+            self.heard.miss(func.name(), "custom_operator")
+            return func(*args, **kwargs)
+        with self:
+            return written(*args, **kwargs)
 
     def _hear(self, name: str, call: Any, result: Any, prepared: Any) -> None:
         func, args, kwargs = call
