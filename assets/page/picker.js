@@ -25,13 +25,18 @@ window.vizattn.picker = ({ groups, chosen, task, tasks, words, choose }) => {
   const root = h("div", { class: "vp-picker" }, button, panel);
   let marked = null;
 
+  /** Whether a text has a word that was typed; "II:" is a whole word and no part of "VII:". */
+  function holds(text, word) {
+    return word.endsWith(":") ? text.split(/\s+/).includes(word) : text.includes(word);
+  }
+
   /** The networks of the task, or of any task whose words hold every word that was typed. */
   function found() {
     const typed = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (group) => (one) => {
       const text = [one.title, one.name, one.year, one.line, one.plain, tasks[one.task],
         ...one.goals, group.title, group.stage].join(" ").toLowerCase();
-      return typed.length ? typed.every((word) => text.includes(word)) : one.task === task;
+      return typed.length ? typed.every((word) => holds(text, word)) : one.task === task;
     };
     return groups.map((group) => ({ ...group, networks: group.networks.filter(fits(group)) }))
       .filter((group) => group.networks.length);
