@@ -142,6 +142,7 @@ NO_GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "root mean square": lambda x: x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-5),
     "unit length": lambda x: x * (1 / x.norm(dim=1, keepdim=True).clamp(min=1e-4)),
     "response": lambda x: x * (pooled(x.abs()) / pooled(x.abs()).mean(1, keepdim=True)),
+    "raised": lambda x: (x**2) ** torch.linspace(1, 2, 6).view(6, 1, 1) + x.float_power(2.5) * 0,
     "scaled": lambda x: x * torch.linspace(0, 1, 6).exp().view(6, 1, 1),
 }
 

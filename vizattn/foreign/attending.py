@@ -41,6 +41,8 @@ from vizattn.foreign.scores import (
 
 LARGEST_STORED = 512_000_000
 """bytes of weights that are kept as they are where they cannot be followed to their factors"""
+_SMALL = 65_536
+"""numbers of values that are kept in any case"""
 _TOKENS = 3
 """axes of tokens: of more, a layer mixes heads"""
 _CHECKED_NUMBERS = 4_000_000
@@ -311,11 +313,12 @@ def _attended(
 def _responses(hearing: Hearing, values: Tensor, position: int, channels: int) -> Kept | None:
     """Keep values (..., key, other) where keys may be channels, which are shown by what they hold.
 
-    There are fewer channels than places, in each head; and many heads are no windows.
+    There are fewer channels than places in each head then, unless all of it is small.
     """
     by_key = values if position == LEFT else values.transpose(-2, -1)
     alone = by_key.numel() == by_key.shape[-2] * by_key.shape[-1]
-    heads = by_key.numel() == channels * by_key.shape[-1] and by_key.shape[-2] < by_key.shape[-1]
+    few = by_key.shape[-2] < by_key.shape[-1] or by_key.numel() <= _SMALL
+    heads = few and by_key.numel() == channels * by_key.shape[-1]
     return hearing.keeper.settle(hearing.keeper.keep(by_key)) if alone or heads else None
 
 

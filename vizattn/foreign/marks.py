@@ -78,7 +78,7 @@ def positive(hearing: Hearing, call: Any, result: Any) -> Mark | None:
     given = tensors_of((arguments, keywords))
     if not given or about.library != "aten":
         return None
-    even = about.name == "pow" and arguments[1] in (2, 4)
+    even = about.name == "pow" and isinstance(arguments[1], (int, float)) and arguments[1] % 2 == 0
     if (about.name in POSITIVE or even) and hearing.graph.active(given[0]):
         return Mark(about.name, hearing.graph.node(given[0]), bounded=False)
     found = next((each for each in given if each in hearing.positives), None)
