@@ -141,6 +141,7 @@ def same_rows(captured: PlaceAffinity, weights: Tensor, tolerance: float = 1e-5)
 
 def only(seen: vizattn.SeenStranger, kind: type) -> Any:
     assert len(seen.sites) == 1, seen
+    assert "not_understood" not in {each.reason for each in seen.analysis.missed}
     (found,) = seen.sites
     assert isinstance(found, kind), found
     assert found.passed, found.checks

@@ -423,6 +423,33 @@ def test_wrong_rows_have_a_red_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failed == ["output"]
 
 
+@pytest.mark.parametrize("where", ["_product", "_attended"])
+def test_what_fails_while_it_listens_does_not_stop_the_network(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vizattn.foreign import attending, sites
+
+    def broken(*given: Any) -> Any:
+        raise TypeError("broken")
+
+    if where == "_product":
+        monkeypatch.setitem(attending.HEARD, "matmul", broken)
+    else:
+        monkeypatch.setattr(sites.Adaptor, where, broken)
+
+    class Both(Tokens):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x * pooled(x).sigmoid())
+
+    network, x = Both(explicit), image()
+    with torch.no_grad():
+        answer = network.eval()(x)
+    seen = vizattn.capture(network, x)
+    torch.testing.assert_close(seen.output, answer)
+    assert [type(site) for site in seen.sites] == [ChannelGate]
+    assert "does not expect" in seen.missed()[0]
+
+
 # Nothing is left behind.
 
 

@@ -81,8 +81,9 @@ class Adaptor:
             try:
                 site = self._name(event)
                 captured, note = self._one(event, site)
-            except Placeless as reason:
-                missed = Missed(event.path, event.recipe, str(reason))
+            except Exception as reason:  # one that is not understood does not hide the others
+                key = str(reason) if isinstance(reason, Placeless) else "not_understood"
+                missed = Missed(event.path, event.recipe, key)
                 if missed not in adapted.missed:
                     adapted.missed.append(missed)
                 continue

@@ -7,6 +7,7 @@ compiled extensions too. The mode belongs to this thread; nothing is attached to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -50,21 +51,32 @@ class Tracker(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             return self._higher(func, args, kwargs)
         about = operator(func)
-        prepared = (
-            gating.prepare(self.heard, about, args) if about.name in gating.PRODUCTS else None
-        )
+        prepared = None
+        if about.name in gating.PRODUCTS:
+            prepared = self._safely(about.name, gating.prepare, self.heard, about, args)
         for position in about.written:
             if position < len(args) and isinstance(args[position], Tensor):
                 self.heard.keeper.before_writing(args[position])
         if about.name == "item" and not isinstance(args[0], Tensor):
             # Scripted code asks numbers for their number; the mode has unpacked them already.
             return args[0]
-        compute = native.COMPUTED.get(about.name)
-        result = (
-            func(*args, **kwargs) if compute is None else compute(self.heard, func, args, kwargs)
-        )
-        self._hear(about.name, (func, args, kwargs), result, prepared)
+        compute, result = native.COMPUTED.get(about.name), None
+        if compute is not None:
+            result = self._safely(about.name, compute, self.heard, func, args, kwargs)
+        if result is None:
+            result = func(*args, **kwargs)
+        call = (func, args, kwargs)
+        if not self._safely(about.name, self._hear, about.name, call, result, prepared):
+            self._safely(about.name, self.heard.graph.record, *call, result)
         return result
+
+    def _safely(self, name: str, listen: Callable[..., Any], *given: Any) -> Any:
+        """Return what listening found; where it fails the network goes on, and that is said."""
+        try:
+            return listen(*given)
+        except Exception:
+            self.heard.miss(name, "not_understood")
+            return None
 
     def _higher(self, func: HigherOrderOperator, args: Any, kwargs: Any) -> Any:
         """Run an operator that is given functions, as ``flex_attention`` is, as it is written."""
@@ -75,7 +87,8 @@ class Tracker(TorchDispatchMode):
         with self:
             return written(*args, **kwargs)
 
-    def _hear(self, name: str, call: Any, result: Any, prepared: Any) -> None:
+    def _hear(self, name: str, call: Any, result: Any, prepared: Any) -> bool:
+        """Note what an operator did; returns True."""
         func, args, kwargs = call
         about = operator(func)
         if about.library not in _LIBRARIES and tensors_of(result):
@@ -109,6 +122,7 @@ class Tracker(TorchDispatchMode):
                 self.heard.marks[each] = mark
             if growing is not None:
                 self.heard.positives[each] = growing
+        return True
 
     def _forget(self, target: Any) -> None:
         """Stop following what shares memory with a tensor that was written into."""
