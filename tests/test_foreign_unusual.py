@@ -256,3 +256,23 @@ def test_weights_that_windows_share() -> None:
     np.testing.assert_allclose(rows[0, :2, :2], weights[0].view(2, 2), atol=1e-6)
     np.testing.assert_allclose(rows[1, :2, :2], weights[3].view(2, 2), atol=1e-6)
     assert np.count_nonzero(rows) == 8
+
+
+def test_queries_that_are_the_largest_of_four(tmp_path: Path) -> None:
+    """Pooled by an axis of its own (Ryali et al. 2023): each lies in the middle of its four."""
+
+    class Pooled(Tokens):
+        def forward(self, x: Tensor) -> Tensor:
+            cells = self.embed(x).unflatten(3, (4, 2)).unflatten(2, (4, 2))
+            few = cells.max(dim=5).values.amax(dim=3).flatten(2).transpose(1, 2)
+            tokens: Any = cells.flatten(4).flatten(2, 3).flatten(2).transpose(1, 2)
+            self.weights = softmax_rows(few, tokens)
+            return (self.weights @ tokens).mean(dim=1)
+
+    network = Pooled(cosine, patch=4)
+    seen = vizattn.capture(network, image())
+    captured = only(seen, PlaceAffinity)
+    assert (captured.query_grid.rows, captured.query_grid.cell) == (4, (8.0, 8.0))
+    same_rows(captured, network.weights)
+    assert "followed from a map of 8 × 8" in seen.evidence()[captured.site]
+    goes_everywhere(seen, tmp_path)

@@ -11,11 +11,13 @@ from torch import Tensor
 from vizattn.foreign.events import Gated, apart, roughness
 from vizattn.foreign.graph import Node, broadcast
 from vizattn.foreign.hearing import Hearing, Mark, Weighed
-from vizattn.foreign.marks import ACTIVATIONS
+from vizattn.foreign.marks import ACTIVATIONS, CUTS
 from vizattn.foreign.operators import Operator, operator
 
 QUOTIENTS = {"div", "divide", "true_divide"}
 PRODUCTS = {"mul", "multiply", "addcmul"} | QUOTIENTS
+_NEARLY_ONE = 1.01
+"""what numbers such as 0.1667 for a sixth come to"""
 _LEAST_AXES = 3
 """axes of what can be a feature map or its tokens: a gate of a mere vector has no picture"""
 _FURTHEST = 40
@@ -84,6 +86,9 @@ def prepare_pair(hearing: Hearing, pair: tuple[Tensor, Tensor], mark: Mark) -> P
 def _mark(hearing: Hearing, gate: Tensor, features: Tensor) -> Mark | None:
     """Return what made a gate, of what is merely positive only where it is stretched."""
     mark: Mark | None = hearing.marks.get(gate)
+    if mark is not None and mark.made in CUTS and mark.most > _NEARLY_ONE:
+        # Cut off at 6 it is an activation; divided by 6, or stretched, it is a gate.
+        return mark if _is_stretched(gate, features) else None
     if mark is not None:
         return mark
     mark = hearing.positives.get(gate)

@@ -27,13 +27,13 @@ class Mark:
     Args:
         made: name of the operator.
         source: what it made them from.
-        bounded: whether every value lies in 0..1.
+        most: the largest that a value can be, where its operator says it.
         within: gates of gates that it is made of.
     """
 
     made: str
     source: Node
-    bounded: bool
+    most: float
     within: tuple[Gated, ...] = ()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,7 +32,10 @@ POSITIVE = {"exp", "exp2", "special_exp2", "relu", "elu", "celu", "square", "abs
 """operators that make positive numbers, or nearly: gates only where they are stretched"""
 ACTIVATIONS = {"sigmoid", "hardsigmoid", "softplus", "tanh", "hardtanh", "relu6", "clamp"}
 """those of ``SQUASHES`` that networks also make features with"""
+CUTS = {"relu6", "hardtanh", "clamp"}
+"""those of ``SQUASHES`` that only cut off what is too large"""
 _RATIOS = {"div", "true_divide", "divide", "reciprocal"}
+_MOST = {"relu6": 6.0, "softplus": math.inf}
 _CALLED = {"_softmax": "softmax", "_safe_softmax": "softmax", "special_expit": "sigmoid"}
 _MIXES = {"conv2d", "linear"}
 _MOVES = (
@@ -68,7 +73,19 @@ def marked(hearing: Hearing, call: Any, result: Any) -> Mark | None:
     mark: Mark = hearing.marks[found]
     if about.name in _MIXES and _mixes_heads(mark, found, arguments):
         return mark
-    return mark if _goes_on(hearing, call, hearing.marks, found, result) else None
+    if not _goes_on(hearing, call, hearing.marks, found, result):
+        return None
+    factor = _factor(about.name, arguments)
+    # Branches are told by having one and the same mark.
+    return mark if factor == 1 else replace(mark, most=mark.most * factor)
+
+
+def _factor(name: str, arguments: Any) -> float:
+    """Return the number by which weights are multiplied, as 6 divides those of a hard sigmoid."""
+    number = arguments[1] if len(arguments) > 1 else None
+    if name not in ("mul", "div") or not isinstance(number, (int, float)) or not number:
+        return 1.0
+    return abs(number) if name == "mul" else 1 / abs(number)
 
 
 def positive(hearing: Hearing, call: Any, result: Any) -> Mark | None:
@@ -80,7 +97,7 @@ def positive(hearing: Hearing, call: Any, result: Any) -> Mark | None:
         return None
     even = about.name == "pow" and isinstance(arguments[1], (int, float)) and arguments[1] % 2 == 0
     if (about.name in POSITIVE or even) and hearing.graph.active(given[0]):
-        return Mark(about.name, hearing.graph.node(given[0]), bounded=False)
+        return Mark(about.name, hearing.graph.node(given[0]), math.inf)
     found = next((each for each in given if each in hearing.positives), None)
     if found is None or not _goes_on(hearing, call, hearing.positives, found, result):
         return None
@@ -94,7 +111,7 @@ def _share(hearing: Hearing, name: str, given: list[Tensor], result: Any) -> Mar
     if name not in _RATIOS or mark is None or not mark.made.startswith("exp"):
         return None
     low, high = (each.item() for each in torch.aminmax(result.float()))
-    return Mark(mark.made, mark.source, bounded=True) if 0 <= low <= high <= 1 else None
+    return Mark(mark.made, mark.source, 1.0) if 0 <= low <= high <= 1 else None
 
 
 def _goes_on(hearing: Hearing, call: Any, known: Any, found: Tensor, result: Any) -> bool:
@@ -127,12 +144,10 @@ def _squashed(hearing: Hearing, name: str, arguments: Any, keywords: Any) -> Mar
         low, high = _limits(name, arguments, keywords)
         if low is None or high is None:
             return hearing.marks.get(source)
-        # A clamp to 0..6 of x + 3 is the numerator of a hard sigmoid.
-        return Mark(name, hearing.graph.node(source), low >= 0)
+        return Mark(name, hearing.graph.node(source), max(abs(low), abs(high)))
     if source in hearing.marks and name == "tanh":
         return hearing.marks[source]
-    bounded = name not in ("tanh", "relu6", "softplus")
-    return Mark(_CALLED.get(name, name), hearing.graph.node(source), bounded)
+    return Mark(_CALLED.get(name, name), hearing.graph.node(source), _MOST.get(name, 1.0))
 
 
 def _limits(name: str, arguments: Any, keywords: Any) -> tuple[float | None, float | None]:

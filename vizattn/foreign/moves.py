@@ -88,7 +88,7 @@ TOKENWISE = {
 }
 """operators that mix the last axis and leave the tokens where they are"""
 PRODUCTS = {"matmul", "bmm", "mm", "einsum", "baddbmm"}
-SUMS = {"sum", "nansum", "mean", "amax", "amin", "logsumexp"}
+SUMS = {"sum", "nansum", "mean", "amax", "amin", "max", "min", "logsumexp"}
 """operators that make one number of all along some axes"""
 WHOLE = {
     "softmax",

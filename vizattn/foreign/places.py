@@ -146,7 +146,7 @@ class Follower:
             factors = (self._found.get(each) for each in parents[0].parents())
             wide = (_stretched(each, parents[0].shape) for each in factors if each is not None)
             found = next((made for each in wide if (made := _summed(node, each))), None)
-        return found
+        return found if found is not None or first is None else _pooled(node, first)
 
     def _asked(self, node: Node) -> Places | None:
         """Return the places of what a fused operator of attention makes: those of the queries."""
@@ -332,9 +332,22 @@ def _summed(node: Node, first: Places) -> Places | None:
     return made if tuple(made.y.shape) == node.shape else None
 
 
+def _pooled(node: Node, first: Places) -> Places | None:
+    """Return the middles of groups of tokens, where several groups are left."""
+    axes = axes_of(node.arguments, node.keywords, len(first.y.shape))
+    if not axes or any(bool(each.isnan().any()) for each in (first.y, first.x)):
+        return None
+    keeps = len(node.shape) == first.y.dim()
+    made = first.each(lambda each: each.mean(dim=axes, keepdim=keeps))
+    left = any(varies(each, axis) for each in (made.y, made.x) for axis in range(made.y.dim()))
+    return made if left and tuple(made.y.shape) == node.shape else None
+
+
 def axes_of(arguments: Sequence[Any], keywords: Mapping[str, Any], rank: int) -> tuple[int, ...]:
     """Return the axes, from 0, that an operator sums over; none where these are all."""
     given = arguments[1] if len(arguments) > 1 else keywords.get("dim")
+    if isinstance(given, (Node, Tensor)):
+        return ()
     listed = [given] if isinstance(given, int) else list(given or ())
     return tuple(sorted({axis % rank for axis in listed}))
 
