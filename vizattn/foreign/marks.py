@@ -92,11 +92,13 @@ def positive(hearing: Hearing, call: Any, result: Any) -> Mark | None:
     """Return the mark of what an operator makes that is positive; None where it is not known."""
     function, arguments, keywords = call
     about = operator(function)
-    given = tensors_of((arguments, keywords))
-    if not given or about.library != "aten":
+    number = arguments[1] if about.name == "pow" else None
+    even = isinstance(number, (int, float)) and number % 2 == 0
+    begins = about.name in POSITIVE or even
+    if about.library != "aten" or not (begins or len(hearing.positives)):
         return None
-    even = about.name == "pow" and isinstance(arguments[1], (int, float)) and arguments[1] % 2 == 0
-    if (about.name in POSITIVE or even) and hearing.graph.active(given[0]):
+    given = tensors_of((arguments, keywords))
+    if begins and given and hearing.graph.active(given[0]):
         return Mark(about.name, hearing.graph.node(given[0]), math.inf)
     found = next((each for each in given if each in hearing.positives), None)
     if found is None or not _goes_on(hearing, call, hearing.positives, found, result):
