@@ -294,7 +294,8 @@ class Adaptor:
         if names:
             return Note("foreign.evidence.named", {**said, "parameters": ", ".join(names)})
         windowed = len({each.numpy().tobytes() for each in keys.cells}) > 1
-        return Note(f"foreign.evidence.{'windows' if windowed else 'traced'}", said)
+        followed = "traced" if said["extra"] else "traced_all"
+        return Note(f"foreign.evidence.{'windows' if windowed else followed}", said)
 
     def _channels(
         self, event: Attended, site: str, claim: Claim, worst: float

@@ -13,7 +13,7 @@ from vizattn.ui.encoding import Json, Words, spoken
 from vizattn.ui.looks import Grids
 
 _ASSUMED = "foreign.evidence.assumed"
-_SETTABLE = (_ASSUMED, "foreign.evidence.traced")
+_SETTABLE = (_ASSUMED, "foreign.evidence.traced", "foreign.evidence.traced_all")
 """evidence of tokens on one grid, which a person may know better"""
 _PLACELESS = ("no_places", "keys_nowhere", "no_grid")
 """reasons that a grid set by hand may do away with"""
