@@ -99,10 +99,9 @@ class Card:
 
 def cards(folder: Path | None = None) -> dict[str, Card]:
     """Return the cards of all bundled networks by name; trunks only lend tensors."""
-    found = {
-        path.stem: read_card(path.stem, folder)
-        for path in sorted((folder or weights_folder()).glob("*.json"))
-    }
+    # By name: of paths, "cbam-parallel.json" would come before "cbam.json".
+    names = sorted(path.stem for path in (folder or weights_folder()).glob("*.json"))
+    found = {name: read_card(name, folder) for name in names}
     return {name: card for name, card in found.items() if not name.startswith("trunk-")}
 
 

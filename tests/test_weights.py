@@ -113,7 +113,15 @@ def test_attention_stands_beside_the_plain_host(name: str) -> None:
     assert [plain["metric"][key] for key in same] == [card(name).metric[key] for key in same]
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name.startswith("classify")])
+# All of them take minutes: VIZATTN_EVERY_CARD=1 measures every one, else these stand for them.
+SOME = {
+    *("classify-plain", "classify-se", "classify-cbam", "classify-nonlocal", "classify-sknet"),
+    *("segment-plain", "segment-nonlocal", "segment-danet", "segment-isa"),
+}
+MEASURED_AGAIN = [name for name in NETWORKS if name in SOME or os.environ.get("VIZATTN_EVERY_CARD")]
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURED_AGAIN if name.startswith("classify")])
 def test_the_accuracy_on_the_card_can_be_measured_again(name: str, shared: Path) -> None:
     facts = card(name).metric
     entries = read_classification(shared / "data" / "cls_imagenette128", facts["split"])
@@ -128,16 +136,7 @@ def test_the_accuracy_on_the_card_can_be_measured_again(name: str, shared: Path)
     assert right / len(entries) == pytest.approx(facts["accuracy"], abs=CLOSE)
 
 
-# All of them take minutes: VIZATTN_EVERY_CARD=1 measures every one, else these stand for them.
-SOME = {"segment-plain", "segment-nonlocal", "segment-danet", "segment-isa"}
-MEASURED_AGAIN = [
-    name
-    for name in NETWORKS
-    if name.startswith("segment") and (name in SOME or os.environ.get("VIZATTN_EVERY_CARD"))
-]
-
-
-@pytest.mark.parametrize("name", MEASURED_AGAIN)
+@pytest.mark.parametrize("name", [name for name in MEASURED_AGAIN if name.startswith("segment")])
 def test_the_iou_on_the_card_can_be_measured_again(name: str, shared: Path) -> None:
     facts = card(name).metric
     entries = read_segmentation(shared / "data" / "seg_camvid", facts["split"])
