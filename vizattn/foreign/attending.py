@@ -45,7 +45,7 @@ _SMALL = 65_536
 """numbers of values that are kept in any case"""
 _TOKENS = 3
 """axes of tokens: of more, a layer mixes heads"""
-_CHECKED_NUMBERS = 4_000_000
+_CHECKED_NUMBERS = 400_000
 """numbers of rows that are computed at most to check one attention"""
 
 

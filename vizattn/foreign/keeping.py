@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
-from typing import IO
+from collections.abc import Iterator
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ MEMORY_LIMIT = 8_000_000
 """bytes that one capture keeps in memory; what is more goes to a file that nobody else sees"""
 _PLAIN = 4096
 """bytes up to which a tensor stays in memory whatever the limit"""
+_PIECE = 1 << 20
+"""bytes that are brought into order at a time: few enough to stay in a cache meanwhile"""
+_WHOLE_NUMBERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class Kept:
@@ -119,16 +123,39 @@ class Keeper:
         with self._lock:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="vizattn-")  # noqa: SIM115
-            plain = tensor.detach().cpu().contiguous()
+            plain = tensor.detach().cpu()
             filed = Kept(plain)
             filed._stored = _Filed(self._file, self._end, plain)
             self._file.seek(self._end)
-            raw = plain.view(-1).view(torch.uint8).numpy()
-            self._file.write(memoryview(raw))  # type: ignore[arg-type]
+            for piece in _pieces(_as_array(plain)):
+                self._file.write(piece.data)
             self._file.flush()
             # Every tensor begins where the memory of all kinds of numbers may begin.
-            self._end += -(-raw.nbytes // 64) * 64
+            self._end += -(-plain.nbytes // 64) * 64
         return filed
+
+
+def _as_array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """Return an array of whole numbers of a tensor's own bytes: NumPy has not all of its types."""
+    settled = tensor.resolve_conj().resolve_neg()
+    if settled.element_size() not in _WHOLE_NUMBERS:
+        settled = torch.view_as_real(settled)
+    array: np.ndarray[Any, Any] = settled.view(_WHOLE_NUMBERS[settled.element_size()]).numpy()
+    return array
+
+
+def _pieces(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield an array in order, in pieces that lie in one block of memory each."""
+    if array.flags.c_contiguous:
+        yield array
+    elif array.nbytes <= _PIECE or array.ndim == 1:
+        yield np.ascontiguousarray(array)
+    elif len(array) == 1:
+        yield from _pieces(array[0])
+    else:
+        rows = max(1, _PIECE * len(array) // array.nbytes)
+        for start in range(0, len(array), rows):
+            yield from _pieces(array[start : start + rows])
 
 
 def _stretched(filed: Kept, like: Kept) -> Kept:
