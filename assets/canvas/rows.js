@@ -30,27 +30,41 @@ function multiply(row, factor) {
   for (let j = 0; j < row.length; j += 1) row[j] *= factor;
 }
 
-/** One product: four running sums hide the latency of each addition. */
-export function product(query, from, key, at, dim) {
-  const whole = dim - (dim % 4);
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  for (let k = 0; k < whole; k += 4) {
-    a += query[from + k] * key[at + k];
-    b += query[from + k + 1] * key[at + k + 1];
-    c += query[from + k + 2] * key[at + k + 2];
-    d += query[from + k + 3] * key[at + k + 3];
-  }
-  for (let k = whole; k < dim; k += 1) a += query[from + k] * key[at + k];
-  return a + b + c + d;
-}
+let asked = new Float64Array(64);
 
-/** Products of one query with keys that stand `step` numbers apart, times the scale. */
+/**
+ * Products of one query with keys that stand `step` numbers apart, times the scale. The loop is
+ * written for speed: the query is turned to float64 once, and serves four keys at a time.
+ */
 export function logits(query, key, { from, keyFrom, step, dim, scale }, out) {
-  for (let j = 0, at = keyFrom; j < out.length; j += 1, at += step) {
-    out[j] = scale * product(query, from, key, at, dim);
+  if (asked.length < dim) asked = new Float64Array(dim);
+  for (let k = 0; k < dim; k += 1) asked[k] = scale * query[from + k];
+  const whole = out.length - (out.length % 4);
+  let first = keyFrom;
+  for (let j = 0; j < whole; j += 4, first += 4 * step) {
+    const second = first + step;
+    const third = second + step;
+    const fourth = third + step;
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    for (let k = 0; k < dim; k += 1) {
+      const x = asked[k];
+      a += x * key[first + k];
+      b += x * key[second + k];
+      c += x * key[third + k];
+      d += x * key[fourth + k];
+    }
+    out[j] = a;
+    out[j + 1] = b;
+    out[j + 2] = c;
+    out[j + 3] = d;
+  }
+  for (let j = whole; j < out.length; j += 1, first += step) {
+    let sum = 0;
+    for (let k = 0; k < dim; k += 1) sum += asked[k] * key[first + k];
+    out[j] = sum;
   }
 }
 
