@@ -181,6 +181,7 @@ def plot(found: Sequence[Fact], path: Path) -> None:
             right.barh(place, share["mean"], height=0.6, color=colour)
     left.set_yticks(list(at), names, fontsize=7)
     left.set(xlabel="row distance: mean, least and most of the pictures", xlim=(0, None))
+    left.set_ylim(-0.7, len(shown) - 0.3)
     right.set(xlabel="pairwise part of the logits", xlim=(0, 1))
     for axis in (left, right):
         axis.grid(axis="x", linewidth=0.5, alpha=0.5)
