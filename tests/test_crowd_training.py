@@ -48,7 +48,7 @@ def shrunken(name: str) -> Recipe:
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    for name in ("trunk-stream", "trunk-senses", "sum-small", "csca-small"):
+    for name in ("trunk-stream", "trunk-senses", "trunk-counts", "sum-small", "csca-small"):
         training.train(shrunken(name), data, data / "runs", folder)
     return folder
 
@@ -156,9 +156,25 @@ def test_the_loss_falls_when_people_are_found(data: Path) -> None:
     marks = crowds.Marks([points], [384.0], [6.0])
     right = torch.zeros(1, 1, 8, 8)
     right[0, 0, 2, 2] = right[0, 0, 5, 5] = 1
-    recipe = replace(shrunken("csca-small"), density_weight=0.0, body_weight=0.0)
+    plain = {"density_weight": 0.0, "body_weight": 0.0, "count_weight": 0.0}
+    recipe = replace(shrunken("csca-small"), **plain)
     assert task.loss(recipe, right, marks) < 0.05 < task.loss(recipe, right * 0, marks)
     assert task.loss(recipe, right * 2, marks) > 0.5
+    counting = replace(recipe, count_weight=1.0)
+    people = 3**0.5
+    for factor, missed in ((1, 0.0), (2, 1.5), (0, 1.5)):
+        more = task.loss(counting, right * factor, marks) - task.loss(recipe, right * factor, marks)
+        assert float(more) == pytest.approx(missed / people, abs=1e-6)
+
+
+def test_later_crops_may_be_fewer(data: Path) -> None:
+    task = CountTask(data, data / "runs")
+    recipe = shrunken("csca-small")
+    for batch, count in ((None, recipe.batch), (3, 3)):
+        cut = replace(recipe.crops[0], batch=batch)
+        cuts, marks = next(iter(task.batches(recipe, cut, torch.Generator().manual_seed(0))))
+        given = cuts.rgb if cuts.rgb is not None else cuts.thermal
+        assert given is not None and len(given) == len(marks.points) == count
 
 
 # Measuring.

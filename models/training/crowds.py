@@ -117,7 +117,7 @@ class CountTask:
         shares = torch.tensor([share for _, share in recipe.senses])
         for _ in range(recipe.steps):
             kind = kinds[int(torch.multinomial(shares, 1, generator=generator))]
-            scenes = self._choose(kind, recipe.batch, generator)
+            scenes = self._choose(kind, cut.batch or recipe.batch, generator)
             yield _cut(scenes, kind, recipe, cut, generator)
 
     def _choose(self, kind: str, count: int, generator: torch.Generator) -> list[Scene]:
@@ -159,11 +159,13 @@ class CountTask:
         self, recipe: Recipe, density: Tensor, points: Tensor, size: float, sigma: float
     ) -> Tensor:
         wrong = (density - spread(points, sigma, density.shape)).square().sum()
+        people = density.new_tensor(float(len(points)))
+        miscounted = recipe.count_weight * F.smooth_l1_loss(density.sum(), people)
         if sigma == BODY_SIGMA and recipe.body_weight:
             # Streets are nearly empty: absolute errors there are smallest for an empty map.
-            return recipe.body_weight * wrong
+            return recipe.body_weight * wrong + recipe.bodies_counted * miscounted
         loss = BayesianLoss(DENSITY_STRIDE, sigma, _BACKGROUND).of_one(density, points, size)
-        return loss + recipe.density_weight * wrong
+        return loss + recipe.density_weight * wrong + miscounted
 
     def finished(self, network: nn.Module) -> nn.Module:
         """Return the counter with its batch norms folded away: the authors' architecture."""
