@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.weights import read_card
 from tests.conftest import ROOT
 from tests.networks_for_tests import small_network, write_network
 from vizattn.attention import ModalityGate, PlaceAffinity
@@ -30,6 +31,7 @@ from vizattn.registration import Registration
 from vizattn.store import Forgotten, Store
 from vizattn.texts import LANGUAGES, Refused
 from vizattn.ui.crowd.component import SCRIPT
+from vizattn.ui.crowd.offer import _metric
 from vizattn.ui.crowd.orders import (
     BadQuestion,
     Order,
@@ -38,7 +40,7 @@ from vizattn.ui.crowd.orders import (
     registration_numbers,
 )
 from vizattn.ui.crowd.pairs import CrowdDesk
-from vizattn.ui.crowd.payload import ASKS, factors, payload, pictures, row_numbers
+from vizattn.ui.crowd.payload import ASKS, factors, payload, pictures, row_numbers, words
 from vizattn.ui.crowd.saves import KINDS, save
 
 PROGRAM = """
@@ -382,3 +384,25 @@ def test_every_text_that_the_scripts_name_is_there(language: str) -> None:
     built = [f"control.layer_{layer}_hint" for layer in ("plain", "density", "row", "gate")]
     built += [f"save.{kind}" for kind in KINDS] + [f"sense.{sense}" for sense in SENSES]
     assert set(built) - known.keys() == set()
+
+
+def test_a_network_says_how_far_off_it_is_in_crowds_and_on_streets() -> None:
+    card = read_card("csca-small")
+    crowds, streets = (
+        card.metric["conditions"][pack][shown]
+        for pack, shown in (("crowd_points", "rgb"), ("rgbt_msrs", "both"))
+    )
+    said = _metric(card)
+    assert said is not None
+    for sentence in said.values():
+        numbers = [float(each) for each in re.findall(r"\d+(?:\.\d+)?", sentence)]
+        assert {
+            round(crowds["mae"]),
+            round(crowds["people"]),
+            crowds["count"],
+            round(streets["mae"], 1),
+            round(streets["people"], 1),
+            streets["count"],
+        } == set(numbers)
+    only = replace(card, metric={"mae": 9.0, "count": 10})
+    assert _metric(only) == words("crowd_page.metric", mae="9.0", count=10)

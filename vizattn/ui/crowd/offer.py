@@ -16,6 +16,8 @@ from vizattn.ui.parts import small_copy, thumbnail
 from vizattn.ui.settings import Settings
 
 Json = dict[str, Any]
+_CROWDS, _STREETS = ("crowd_points", "rgb"), ("rgbt_msrs", "both")
+"""packs and what is shown of them, as cards name them"""
 
 
 def offer_of(desk: CrowdDesk, settings: Settings) -> Json:
@@ -59,5 +61,17 @@ def _network(card: Card) -> Json:
 def _metric(card: Card) -> dict[str, str] | None:
     if "mae" not in card.metric:
         return None
+    conditions = card.metric.get("conditions", {})
+    crowds, streets = (conditions.get(pack, {}).get(shown) for pack, shown in (_CROWDS, _STREETS))
+    if crowds and streets:
+        return words(
+            "crowd_page.metric_of_both",
+            crowds=f"{crowds['mae']:.0f}",
+            heads=f"{crowds['people']:.0f}",
+            photographs=crowds["count"],
+            streets=f"{streets['mae']:.1f}",
+            bodies=f"{streets['people']:.1f}",
+            pairs=streets["count"],
+        )
     mae, count = f"{card.metric['mae']:.1f}", card.metric.get("count", "–")
     return words("crowd_page.metric", mae=mae, count=count)
