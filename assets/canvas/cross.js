@@ -1,6 +1,7 @@
 // Rows over the column and the row of each place, computed from queries and keys.
 
 import { decodeFloats } from "./codec.js";
+import { Products } from "./products.js";
 import { logits, softmax } from "./rows.js";
 
 /** Where fewer than one of so many places gives anything, each of them gives by itself. */
@@ -16,7 +17,6 @@ export class Cross {
     this.keys = this.queries;
     this.line = new Float32Array(sent.rows + sent.columns);
     this.parts = { down: this.line.subarray(0, sent.rows), across: this.line.subarray(sent.rows) };
-    this.inLine = new Float64Array(Math.max(sent.rows, sent.columns));
     this.kept = [];
   }
 
@@ -48,7 +48,7 @@ export class Cross {
   tables(head) {
     const { queries, rows, columns } = this;
     this.kept[head] ??= { known: new Uint8Array(queries),
-      down: new Float32Array(queries * rows), across: new Float32Array(queries * columns) };
+      down: new Products(columns, rows, rows), across: new Products(rows, columns, columns) };
     return this.kept[head];
   }
 
@@ -70,11 +70,11 @@ export class Cross {
     this.weigh(head, place);
     const x = place % columns;
     const y = (place - x) / columns;
-    for (let k = 0, at = x * rows * rows + y; k < rows; k += 1, at += rows) {
-      down[at] = parts.down[k];
+    for (let k = 0, at = down.place(x, 0, y); k < rows; k += 1, at += down.length) {
+      down.table[at] = parts.down[k];
     }
-    for (let k = 0, at = y * columns * columns + x; k < columns; k += 1, at += columns) {
-      across[at] = parts.across[k];
+    for (let k = 0, at = across.place(y, 0, x); k < columns; k += 1, at += across.length) {
+      across.table[at] = parts.across[k];
     }
     known[place] = 1;
   }
@@ -94,26 +94,29 @@ export class Cross {
       if (weight === 0) continue;
       const x = place % columns;
       const y = (place - x) / columns;
-      for (let k = 0, at = x * rows * rows + y; k < rows; k += 1, at += rows) {
-        out[k * columns + x] += weight * down[at];
+      for (let k = 0, at = down.place(x, 0, y); k < rows; k += 1, at += down.length) {
+        out[k * columns + x] += weight * down.table[at];
       }
-      for (let k = 0, at = y * columns * columns + x; k < columns; k += 1, at += columns) {
-        out[y * columns + k] += weight * across[at];
+      for (let k = 0, at = across.place(y, 0, x); k < columns; k += 1, at += across.length) {
+        out[y * columns + k] += weight * across.table[at];
       }
     }
   }
 
   /** Get for each place what all places in line with it give. */
   gather(head, weights, out) {
-    const { rows, columns, inLine } = this;
+    const { rows, columns } = this;
     const { down, across } = this.tables(head);
     for (let x = 0; x < columns; x += 1) {
-      for (let y = 0; y < rows; y += 1) inLine[y] = weights[y * columns + x];
-      addProducts(inLine, rows, down, x * rows * rows, out, x, columns);
+      for (let y = 0; y < rows; y += 1) down.line[y] = weights[y * columns + x];
+      const sums = down.of(x);
+      for (let y = 0; y < rows; y += 1) out[y * columns + x] += sums[y];
     }
     for (let y = 0; y < rows; y += 1) {
-      for (let x = 0; x < columns; x += 1) inLine[x] = weights[y * columns + x];
-      addProducts(inLine, columns, across, y * columns * columns, out, y * columns, 1);
+      const first = y * columns;
+      for (let x = 0; x < columns; x += 1) across.line[x] = weights[first + x];
+      const sums = across.of(y);
+      for (let x = 0; x < columns; x += 1) out[first + x] += sums[x];
     }
   }
 
@@ -124,28 +127,5 @@ export class Cross {
     for (let at = query - x; at < query - x + this.columns; at += 1) found.add(at);
     for (let at = x; at < this.keys; at += this.columns) found.add(at);
     return found;
-  }
-}
-
-/**
- * Add to `length` numbers of `out`, `step` apart, the products of a line with lines of a table. The
- * loop is written for speed: the line is in float64, and four sums run side by side.
- */
-function addProducts(line, length, table, first, out, to, step) {
-  const whole = length - (length % 4);
-  let at = first;
-  for (let j = 0, here = to; j < length; j += 1, here += step) {
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    for (let k = 0; k < whole; k += 4, at += 4) {
-      a += line[k] * table[at];
-      b += line[k + 1] * table[at + 1];
-      c += line[k + 2] * table[at + 2];
-      d += line[k + 3] * table[at + 3];
-    }
-    for (let k = whole; k < length; k += 1, at += 1) a += line[k] * table[at];
-    out[here] += a + b + c + d;
   }
 }
