@@ -176,7 +176,7 @@ def _segmenter(mechanism: str | None) -> Recipe:
 
 
 # A counter learns to see from photographs, to count with either sense alone, then with both. What
-# has seen crops alone, with an edge near every place, counts an eighth too many in a whole picture.
+# has seen crops alone, with an edge near every place, counts a seventh too many in a whole picture.
 _WHOLE = Crop(12, 384, 512, (0.75, 1.25), batch=4)
 _STREAM = replace(
     _CLASSIFIER,
