@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ import pytest
 import models.mechanisms as folder
 from models.mechanism import AttentionBlock, Mechanism, mechanisms
 
+NAMED = "column conv cos Cov excite gather head hourglass interp max mean MLP pool ReLU resize row"
+FUNCTIONS = {*NAMED.split(" "), "rows", "softmax", "std", "tanh", "avg", "Wps"}
+"""what a formula may name: it stands on the Chinese page as it is, so it has no sentence in it"""
 HEADINGS = ("Idea", "Equation", "Reading the map", "Limits")
 
 
@@ -42,6 +46,8 @@ def test_the_file_teaches_its_mechanism(module: Any) -> None:
             assert value.__dict__.get("__doc__"), f"{name} has no docstring"
             if issubclass(value, AttentionBlock):
                 assert "=" in value.formula, f"{name} has no formula"
+                words = set(re.findall(r"[A-Za-z]{3,}", value.formula)) - FUNCTIONS
+                assert not words, f"{name}: a Chinese page has no translation of {sorted(words)}"
 
 
 @pytest.mark.parametrize("slug", mechanisms())

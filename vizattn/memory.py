@@ -6,12 +6,14 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from torch.profiler import ProfilerActivity, profile
 
 _QUIET = "99"
 _ONE_AT_A_TIME = threading.Lock()
 """a process has one profiler"""
+_STATUS = Path("/proc/self/statm")
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
@@ -50,3 +52,47 @@ def give_back() -> None:
     except (AttributeError, OSError, TypeError):
         return
     trim(0)
+
+
+def resident_bytes() -> int | None:
+    """Return how much of the machine's memory this process holds; None where nobody tells."""
+    try:
+        return int(_STATUS.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+class Thrift:
+    """Gives memory back whenever a process has grown; each look costs next to nothing.
+
+    Tensors of many sizes come and go in a busy server, and the C library keeps the room between
+    them: several times as much as is in use, if nothing is done.
+
+    Args:
+        allowed: bytes that a process may grow before its freed memory is given back.
+        resident: returns how many bytes the process holds.
+        back: gives freed memory back.
+    """
+
+    def __init__(
+        self,
+        allowed: int = 64 * 1024**2,
+        resident: Callable[[], int | None] = resident_bytes,
+        back: Callable[[], None] = give_back,
+    ) -> None:
+        self._allowed, self._resident, self._back = allowed, resident, back
+        self._least: int | None = None
+
+    def look(self) -> bool:
+        """Give memory back if the process has grown since it held least; returns whether it had."""
+        now = self._resident()
+        if now is None:
+            return False
+        if self._least is None or now < self._least:
+            self._least = now
+        if now <= self._least + self._allowed:
+            return False
+        self._back()
+        # What is in use is no waste: it is what the next growth is measured from.
+        self._least = self._resident()
+        return True

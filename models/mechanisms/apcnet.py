@@ -66,7 +66,7 @@ class RegionWeights(AttentionBlock):
 
     kind = Kind.PLACE_AFFINITY
     claim = Claim.UNIT
-    formula: ClassVar[str] = "A = σ(W (x + conv(mean x)));  y = Σᵣ Aᵣ yᵣ over regions r"
+    formula: ClassVar[str] = "A = σ(W (x + conv(mean x)));  y = Σᵣ Aᵣ yᵣ"
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ class Reassemble(AttentionBlock):
 
     kind = Kind.PLACE_AFFINITY
     claim = Claim.UNIT
-    formula: ClassVar[str] = "W = softmax(logits);  yᵢ = Σⱼ Wᵢⱼ xⱼ, j around ⌊i / s⌋"
+    formula: ClassVar[str] = "W = softmax(φ(x));  yᵢ = Σⱼ Wᵢⱼ xⱼ, j ∈ N(⌊i / s⌋)"
 
     def __init__(self, kernel: int, groups: int, factor: int) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ class CrissCrossAttention(AttentionBlock):
     kind = Kind.PLACE_AFFINITY
     claim = Claim.SIMPLEX
     formula: ClassVar[str] = (
-        "Aᵤ = softmaxᵢ(Wq xᵤ · Wk xᵢ), i in the row or column of u;  y = γ Σᵢ Aᵤᵢ Wv xᵢ + xᵤ"
+        "Aᵤ = softmaxᵢ(Wq xᵤ · Wk xᵢ), i ∈ row(u) ∪ column(u);  y = γ Σᵢ Aᵤᵢ Wv xᵢ + xᵤ"
     )
 
     def __init__(self, channels: int) -> None:

@@ -79,7 +79,7 @@ class CompactNonLocal(AttentionBlock):
 
     kind = Kind.CHANNEL_PLACE_AFFINITY
     note = "over_channels"
-    formula: ClassVar[str] = "A_uv = θᵤ φᵥ / √n, u, v channels at places;  y = Σᵥ A_uv gᵥ"
+    formula: ClassVar[str] = "A_uv = θᵤ φᵥ / √n, u, v ∈ C × H × W;  y = Σᵥ A_uv gᵥ"
 
     def __init__(
         self, channels: int, inner: int, groups: int, scale: bool = True, order: int | None = None

@@ -136,7 +136,7 @@ class ModalityGate(AttentionBlock):
 
     kind = Kind.MODALITY_GATE
     claim = Claim.SIMPLEX
-    formula: ClassVar[str] = "g = softmax(W [c_T, c_R]) over the senses;  y = g_R R + g_T T"
+    formula: ClassVar[str] = "[g_R, g_T] = softmax(W [c_T, c_R]);  y = g_R R + g_T T"
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -69,9 +69,7 @@ class ExternalAttention(AttentionBlock):
     note = "memory"
     noun = "slot"
     claim = Claim.SIMPLEX
-    formula: ClassVar[str] = (
-        "A = l₁-normed over slots of softmax over places of Mₖ W₁ x;  y = ReLU(BN(W₂ Mᵥ A) + x)"
-    )
+    formula: ClassVar[str] = "Sᵢ = softmaxᵢ(Mₖ W₁ xᵢ), A = S / Σₖ Sₖ;  y = ReLU(BN(W₂ Mᵥ A) + x)"
     identity = None
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "shares": Auxiliary(Kind.GATHERING, Claim.SIMPLEX)
@@ -114,9 +112,7 @@ class MultiHeadExternalAttention(AttentionBlock):
     note = "memory"
     noun = "slot"
     claim = Claim.SIMPLEX
-    formula: ClassVar[str] = (
-        "A = l₁-normed over slots of softmax over tokens of x′ Mₖ;  y = W [A Mᵥ of all heads]"
-    )
+    formula: ClassVar[str] = "Sᵢ = softmaxᵢ(x′ᵢ Mₖ), A = S / Σₖ Sₖ;  y = W [A₁ Mᵥ ; A₂ Mᵥ ; …]"
     identity = None
 
     def __init__(self, dim: int, heads: int) -> None:

@@ -75,7 +75,7 @@ class EfficientChannelAttention(AttentionBlock):
 
     kind = Kind.CHANNEL_GATE
     claim = Claim.UNIT
-    formula: ClassVar[str] = "s = σ(w ∗ mean(x)), w along the channels;  y = s · x"
+    formula: ClassVar[str] = "s_c = σ(Σₖ wₖ m(c + k)), m = mean(x);  y = s · x"
 
     def __init__(self, kernel: int = 3) -> None:
         super().__init__()

@@ -103,7 +103,7 @@ class ExpectationMaximisation(AttentionBlock):
     kind = Kind.PLACE_AFFINITY
     noun = "basis"
     claim = Claim.POSITIVE
-    formula: ClassVar[str] = "Z = softmaxₖ(xᵢ · μₖ), μ ← normed Σᵢ Zᵢₖ xᵢ;  y = Σₖ Zᵢₖ μₖ"
+    formula: ClassVar[str] = "Z = softmaxₖ(xᵢ · μₖ), μₖ ← mₖ / ‖mₖ‖, mₖ = Σᵢ Zᵢₖ xᵢ;  y = Σₖ Zᵢₖ μₖ"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = _RESPONSIBILITIES
     bases: Tensor
 

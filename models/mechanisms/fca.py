@@ -110,7 +110,7 @@ class MultiSpectralAttention(AttentionBlock):
 
     kind = Kind.CHANNEL_GATE
     claim = Claim.UNIT
-    formula: ClassVar[str] = "s = σ(W₂ ReLU(W₁ f)), f = Σ x · D of each channel;  y = s · x"
+    formula: ClassVar[str] = "s = σ(W₂ ReLU(W₁ f)), f_c = Σ x_c · D_c;  y = s · x"
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "frequency": Auxiliary(Kind.CHANNEL_GATE, Claim.SIGNED)
     }

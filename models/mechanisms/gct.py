@@ -67,9 +67,7 @@ class GatedChannelTransformation(AttentionBlock):
 
     kind = Kind.CHANNEL_GATE
     claim = Claim.POSITIVE
-    formula: ClassVar[str] = (
-        "s = 1 + tanh(γ e / √mean(e²) + β), e = α ‖x‖ of each channel;  y = s · x"
-    )
+    formula: ClassVar[str] = "s = 1 + tanh(γ e / √mean(e²) + β), e_c = α_c ‖x_c‖;  y = s · x"
 
     def __init__(
         self, channels: int, norm: str = "l2", epsilon: float = 1e-5, after_relu: bool = False

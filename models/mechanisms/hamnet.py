@@ -98,7 +98,7 @@ class Rebuild(AttentionBlock):
     """
 
     kind = Kind.ASSIGNMENT
-    formula: ClassVar[str] = "C = coefficients(X, D);  X̃ = D Cᵀ"
+    formula: ClassVar[str] = "C = f(X, D);  X̃ = D Cᵀ"
     identity = None
     noun = "basis"
 

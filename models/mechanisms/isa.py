@@ -100,7 +100,7 @@ class GroupAttention(AttentionBlock):
 
     kind = Kind.PLACE_AFFINITY
     claim = Claim.SIMPLEX
-    formula: ClassVar[str] = "Aᵢ = softmaxⱼ(qᵢ · kⱼ / √d), j in the group of i;  y = W Σⱼ Aᵢⱼ vⱼ"
+    formula: ClassVar[str] = "Aᵢ = softmaxⱼ(qᵢ · kⱼ / √d), j ∈ G(i);  y = W Σⱼ Aᵢⱼ vⱼ"
 
     def __init__(
         self,

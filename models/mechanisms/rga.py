@@ -156,7 +156,7 @@ class SpatialRelationGate(_RelationGate):
 
     kind = Kind.SPATIAL_GATE
     formula: ClassVar[str] = (
-        "aᵢ = σ(score[mean ψ(xᵢ) ; ReLU(BN(W[Gᵢ· ; G·ᵢ]))]), Gᵢⱼ = θ(xᵢ) · φ(xⱼ);  y = a · x"
+        "aᵢ = σ(ω[mean ψ(xᵢ) ; ReLU(BN(W[Gᵢ· ; G·ᵢ]))]), Gᵢⱼ = θ(xᵢ) · φ(xⱼ);  y = a · x"
     )
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "outgoing": Auxiliary(Kind.PLACE_AFFINITY, Claim.POSITIVE),
@@ -201,7 +201,7 @@ class ChannelRelationGate(_RelationGate):
 
     kind = Kind.CHANNEL_GATE
     formula: ClassVar[str] = (
-        "a_c = σ(score[mean ψ(x_c) ; ReLU(BN(W[G_c· ; G·_c]))]), G_cd = θ(x_c) · φ(x_d);  y = a · x"
+        "a_c = σ(ω[mean ψ(x_c) ; ReLU(BN(W[G_c· ; G·_c]))]), G_cd = θ(x_c) · φ(x_d);  y = a · x"
     )
     auxiliary: ClassVar[Mapping[str, Auxiliary]] = {
         "outgoing": Auxiliary(Kind.CHANNEL_AFFINITY, Claim.POSITIVE),

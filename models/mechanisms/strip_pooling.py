@@ -95,7 +95,9 @@ class StripPoolingModule(_Strips):
 
     kind = Kind.FEATURE_GATE
     claim = Claim.UNIT
-    formula: ClassVar[str] = "g = σ(W ReLU(v + h) + b), v from rows, h from columns;  y = g · x"
+    formula: ClassVar[str] = (
+        "g = σ(W ReLU(v + h) + b), v = K₁ mean_W(x), h = K₂ mean_H(x);  y = g · x"
+    )
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)

@@ -84,7 +84,7 @@ def class_map(
         block=type(network.get_submodule(seen.features.layer.path.partition("#")[0])).__name__,
         kind=Kind.CLASS_MAP,
         claim=Claim.POSITIVE,
-        formula=f"{method.formula};  drawn: relu(L)",
+        formula=f"{method.formula};  M = relu(L)",
         checks=(checks.finite(raw), *found, checks.geometry(analysis.framing, grid)),
         values=values[0].float().cpu().numpy(),
         raw=raw[0].float().cpu().numpy(),

@@ -15,13 +15,15 @@ from typing import Any
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
-from vizattn.memory import give_back
+from vizattn.memory import Thrift
 from vizattn.texts import Refused
 
 FETCHED_WITHIN = 300.0
 """seconds after which nobody comes for a file: it was to be fetched, or read, at once"""
 _EMPTY_FOR = 60.0
 """seconds that an empty folder waits for a file; as long as between two times of tidying up"""
+_LOOKED_EVERY = 1.0
+"""seconds between two looks at how much memory is held"""
 _OUTGOING = "outgoing"
 
 
@@ -94,14 +96,22 @@ def leave(session: str) -> None:
 
 @asynccontextmanager
 async def tidied(app: Any) -> AsyncIterator[None]:
-    """Tidy up once a minute while a server runs."""
-    tidying = asyncio.create_task(_tidy(app))
+    """Tidy up once a minute while a server runs, and give back freed memory as soon as it grows."""
+    chores = [asyncio.create_task(chore) for chore in (_tidy(app), _save_memory())]
     try:
         yield
     finally:
-        tidying.cancel()
-        with suppress(asyncio.CancelledError):
-            await tidying
+        for chore in chores:
+            chore.cancel()
+            with suppress(asyncio.CancelledError):
+                await chore
+
+
+async def _save_memory() -> None:
+    thrift = Thrift()
+    while True:
+        await asyncio.sleep(_LOOKED_EVERY)
+        await asyncio.to_thread(thrift.look)
 
 
 async def _tidy(app: Any) -> None:
@@ -122,7 +132,7 @@ def tidy_up(
     """Remove files that have been fetched or read, and folders that have nothing in them.
 
     Gradio's own tidying ends for good when a file comes while it looks, and keeps the names of
-    files that others deleted. Memory that nobody uses goes back to the system.
+    files that others deleted.
 
     Args:
         names: Gradio's sets of the names of its files; those of removed files are taken out.
@@ -144,7 +154,6 @@ def tidy_up(
         with suppress(OSError):
             if empty.name != _OUTGOING and empty.stat().st_mtime < now - _EMPTY_FOR:
                 empty.rmdir()
-    give_back()
 
 
 def _tidy_away(file: Path, now: float) -> None:
