@@ -132,8 +132,8 @@ def test_peak_memory_is_what_is_alive_at_once() -> None:
 
 def test_without_a_browser_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def started() -> Iterator[tuple[str, Measure]]:
-        yield "http://127.0.0.1:1/", Measure("start-up of the page", 1.0, "s")
+    def started() -> Iterator[starting.Launched]:
+        yield starting.Launched("http://127.0.0.1:1/", 1, Measure("start-up of the page", 1.0, "s"))
 
     monkeypatch.setattr(starting, "launched", started)
     monkeypatch.setenv("VIZATTN_CHROMIUM", "no-such-program")

@@ -132,6 +132,24 @@ def test_points_stay_on_their_people_in_every_crop() -> None:
     assert seen > 20
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_crisp_crops_are_the_pixels_themselves(share: float) -> None:
+    """What is resampled is softer than the picture itself."""
+    noise = torch.randint(0, 256, (3, 80, 120), dtype=torch.uint8)
+    scene = Scene(noise, None, torch.tensor([[20.5, 30.5], [70.5, 12.5]]), 6.0)
+    generator = torch.Generator().manual_seed(0)
+    cut = Crop(1, 64, 96, (0.75, 1.25), crisp=share)
+    found = 0
+    for _ in range(40):
+        window = crowds._window(scene, cut, generator)
+        pixels = window.pixels(noise, [127.5] * 3)
+        pixels = pixels.flip(2) if window.mirrored else pixels
+        left, top = round(window.left), round(window.top)
+        own = noise[:, top : top + 64, left : left + 96].float()
+        found += own.shape == pixels.shape and bool((pixels - own).abs().max() < 0.05)
+    assert found == 40 * share if share in (0, 1) else 10 < found < 30
+
+
 def test_a_shift_moves_only_the_thermal_picture() -> None:
     rgb = torch.zeros(3, 64, 64, dtype=torch.uint8)
     rgb[:, 30:34, 30:34] = 255

@@ -185,7 +185,10 @@ def test_no_cycles() -> None:
 def test_gradio_stays_in_the_page() -> None:
     for name in modules():
         if name != "app" and not name.startswith("vizattn.ui"):
-            assert not imports_of(name, "gradio", "gradio_client"), f"{name} imports Gradio"
+            # Who measures the page is one of its visitors.
+            visits = name == "vizattn.benchmarks.uploads"
+            forbidden = ("gradio",) if visits else ("gradio", "gradio_client")
+            assert not imports_of(name, *forbidden), f"{name} imports Gradio"
 
 
 def test_the_page_holds_no_mathematics() -> None:

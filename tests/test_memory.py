@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,7 +76,8 @@ def test_the_status_of_the_process_is_read(monkeypatch: pytest.MonkeyPatch, tmp_
     after = resident_bytes()
     assert after is not None
     assert after - before > 0.9 * kept.nbytes
-    monkeypatch.setattr(memory, "_STATUS", tmp_path / "missing")
+    assert resident_bytes(os.getpid()) == pytest.approx(after, rel=0.05)
+    monkeypatch.setattr(memory, "_PROCESSES", tmp_path)
     assert resident_bytes() is None
 
 

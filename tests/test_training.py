@@ -18,6 +18,7 @@ from models import evaluate, weights
 from models.mechanism import blocks_of
 from models.packs import CAMVID_CLASSES, PackError, read_classification, read_segmentation
 from models.training import __main__ as training
+from models.training.augment import crop, crop_masks, random_boxes
 from models.training.loop import Run, crop_at, freeze, rate_at
 from models.training.recipes import RECIPES, Crop, Recipe
 from tests.networks_for_tests import write_networks
@@ -192,6 +193,23 @@ def test_crops_come_in_order_and_fill_the_run() -> None:
     assert [found.count(crop) for crop in recipe.crops] == [crop.epochs for crop in recipe.crops]
     with pytest.raises(ValueError, match="expected crops"):
         replace(recipe, cycles=((1, 1.0),))
+
+
+def test_a_share_of_the_crops_is_as_sharp_as_the_picture() -> None:
+    pictures = torch.randint(0, 256, (64, 3, 36, 48), dtype=torch.uint8)
+    masks = pictures[:, 0] % 12
+    generator = torch.Generator().manual_seed(0)
+    theta = random_boxes(64, (0.6, 1.3), (0.85, 1.18), generator, crisp=0.5)
+    cut, answers = crop(pictures, theta, 36, 48), crop_masks(masks, theta, 36, 48, 255)
+    flipped = theta[:, 0, 0] < 0
+    whole = torch.where(flipped.view(-1, 1, 1, 1), pictures.flip(3), pictures).float()
+    crisp = (cut - whole).abs().amax(dim=(1, 2, 3)) < 0.05
+    assert 20 < int(crisp.sum()) < 44
+    assert {bool(each) for each in flipped[crisp]} == {True, False}
+    mirrored = torch.where(flipped.view(-1, 1, 1), masks.flip(2), masks)
+    assert torch.equal(answers[crisp], mirrored[crisp].long())
+    plain = random_boxes(64, (0.6, 1.3), (0.85, 1.18), generator)
+    assert not (plain[:, 0, 0].abs() == 1).any()
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.frozen])

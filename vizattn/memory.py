@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 _QUIET = "99"
 _ONE_AT_A_TIME = threading.Lock()
 """a process has one profiler"""
-_STATUS = Path("/proc/self/statm")
+_PROCESSES = Path("/proc")
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
@@ -54,10 +54,16 @@ def give_back() -> None:
     trim(0)
 
 
-def resident_bytes() -> int | None:
-    """Return how much of the machine's memory this process holds; None where nobody tells."""
+def resident_bytes(process: int | None = None) -> int | None:
+    """Return how much of the machine's memory a process holds; None where nobody tells.
+
+    Args:
+        process: its number; by default this one.
+    """
+    name = "self" if process is None else str(process)
     try:
-        return int(_STATUS.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = int((_PROCESSES / name / "statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None
 

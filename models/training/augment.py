@@ -17,10 +17,12 @@ def random_boxes(
     scale: tuple[float, float],
     ratio: tuple[float, float],
     generator: torch.Generator,
+    crisp: float = 0.0,
 ) -> Float[Tensor, "batch 2 3"]:
     """Return affine grids' parameters for random crops: a share of the area, a ratio, a flip.
 
     ``scale`` may exceed 1: then the crop is larger than the picture and the outside is padding.
+    A share of ``crisp`` are whole pictures, for a crop of their size as sharp as they are.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -31,6 +33,10 @@ def random_boxes(
     wide, high = (area * aspect).sqrt(), (area / aspect).sqrt()
     centre_x, centre_y = (uniform(-1, 1) * (1 - extent).abs() for extent in (wide, high))
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    if crisp > 0:
+        whole = torch.rand(count, generator=generator) < crisp
+        wide, high = wide.masked_fill(whole, 1), high.masked_fill(whole, 1)
+        centre_x, centre_y = centre_x.masked_fill(whole, 0), centre_y.masked_fill(whole, 0)
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 0, 2] = wide * flip, centre_x
     theta[:, 1, 1], theta[:, 1, 2] = high, centre_y

@@ -307,6 +307,9 @@ def _window(scene: Scene, cut: Crop, generator: torch.Generator) -> _Window:
 
     height, width = scene.rgb.shape[1:]
     zoom = math.exp(uniform(*map(math.log, cut.scale)))
+    crisp = cut.crisp > 0 and uniform(0, 1) < cut.crisp
+    if crisp:
+        zoom = 1.0
     extents = cut.columns / zoom, cut.rows / zoom
     room = [
         (min(0.0, s - e), max(0.0, s - e)) for s, e in zip((width, height), extents, strict=True)
@@ -319,6 +322,8 @@ def _window(scene: Scene, cut: Crop, generator: torch.Generator) -> _Window:
             for (low, high), at, extent in zip(room, person, extents, strict=True)
         ]
     left, top = (uniform(low, high) for low, high in room)
+    if crisp:
+        left, top = round(left), round(top)
     return _Window(left, top, zoom, uniform(0, 1) < 0.5, cut.rows, cut.columns)
 
 

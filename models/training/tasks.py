@@ -125,7 +125,7 @@ class ClassifyTask(PictureTask):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self.train), generator=generator)
         for index in order.split(recipe.batch):
-            theta = random_boxes(len(index), cut.scale, recipe.ratio, generator)
+            theta = random_boxes(len(index), cut.scale, recipe.ratio, generator, cut.crisp)
             images = crop(self.pixels[index], theta, cut.rows, cut.columns)
             yield jitter(images, 0.3, generator), self.labels[index]
 
@@ -156,7 +156,7 @@ class SegmentTask(PictureTask):
         for index in order.split(recipe.batch):
             if len(index) < recipe.batch:
                 continue
-            theta = random_boxes(len(index), cut.scale, recipe.ratio, generator)
+            theta = random_boxes(len(index), cut.scale, recipe.ratio, generator, cut.crisp)
             images = jitter(crop(self.pixels[index], theta, cut.rows, cut.columns), 0.3, generator)
             yield images, crop_masks(self.masks[index], theta, cut.rows, cut.columns, UNLABELLED)
 

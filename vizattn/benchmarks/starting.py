@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from urllib.error import URLError
@@ -37,9 +38,24 @@ def imports(quick: bool = False) -> Iterator[Measure]:
         yield Measure(line, median(taken), "s", note=f"fresh interpreter, median of {times}")
 
 
+@dataclass(frozen=True)
+class Launched:
+    """A page that runs.
+
+    Args:
+        address: where it is.
+        process: number of its server's process.
+        started: how long it took to start.
+    """
+
+    address: str
+    process: int
+    started: Measure
+
+
 @contextmanager
-def launched() -> Iterator[tuple[str, Measure]]:
-    """Start ``app.py`` on a free port, give its address and start-up time, and end it afterwards.
+def launched() -> Iterator[Launched]:
+    """Start ``app.py`` on a free port, give what runs, and end it afterwards.
 
     Raises:
         NotStarted: if it ends or does not answer.
@@ -59,7 +75,8 @@ def launched() -> Iterator[tuple[str, Measure]]:
     try:
         _wait(process, address, began)
         note = "python app.py to the first HTTP 200"
-        yield address, Measure("start-up of the page", time.perf_counter() - began, "s", note=note)
+        taken = time.perf_counter() - began
+        yield Launched(address, process.pid, Measure("start-up of the page", taken, "s", note=note))
     finally:
         process.terminate()
         try:

@@ -10,10 +10,20 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from models.tables import markdown_table
-from vizattn.benchmarks import browser, capturing, foreign, rows, scaling, scaling_report, starting
+from vizattn.benchmarks import (
+    browser,
+    capturing,
+    foreign,
+    rows,
+    scaling,
+    scaling_report,
+    starting,
+    uploads,
+)
 from vizattn.benchmarks.machine import machine
 from vizattn.benchmarks.measure import Measure, skipped
 from vizattn.tables import table
@@ -21,6 +31,7 @@ from vizattn.tables import table
 NAME = "bench"
 HELP = "measure how fast it is on this machine"
 HEADS = ("what", "measured", "target", "met", "how")
+_HELD = ("uploads", "resident", "after")
 _STARTING = "start-up of the page"
 
 
@@ -38,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only how the cost of each mechanism grows with the number of places",
     )
     parser.add_argument(
+        "--uploads",
+        type=int,
+        metavar="N",
+        help="only how much memory the page's server holds while visitors send it N pictures",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="with --scaling: write page, plot and numbers"
     )
 
@@ -46,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
     """Measure everything and print it; returns 0, whatever the numbers are."""
     if options.scaling:
         return _scaling(options)
+    if options.uploads is not None:
+        return _uploads(options)
     found = list(_in_python(options.quick))
     version = None
     if options.quick:
@@ -80,6 +99,25 @@ def _scaling(options: argparse.Namespace) -> int:
     return 0
 
 
+def _uploads(options: argparse.Namespace) -> int:
+    """Print what the server holds as the pictures come; returns 2 where it cannot be measured."""
+    held = []
+    try:
+        with starting.launched() as page:
+            for each in uploads.held_over(options.uploads, page.address, page.process):
+                held.append(each)
+                _say(f"{each.uploads} uploads, {each.megabytes:.0f} MB")
+    except (OSError, ValueError, starting.NotStarted) as failed:
+        print(f"bench: {failed}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps([asdict(each) for each in held], indent=2))
+        return 0
+    lines = [(f"{e.uploads}", f"{e.megabytes:.0f} MB", f"{e.seconds:.0f} s") for e in held]
+    print((markdown_table if options.markdown else table)(_HELD, lines))
+    return 0
+
+
 def _in_python(quick: bool) -> Iterator[Measure]:
     for part, measures in (
         ("capturing", capturing.measures),
@@ -95,9 +133,9 @@ def _with_page(found: list[Measure]) -> str | None:
     """Add what starting, the browser and the page take; return the browser's version."""
     _say("the page")
     try:
-        with starting.launched() as (address, started):
-            found.append(started)
-            return _in_browser(found, address)
+        with starting.launched() as page:
+            found.append(page.started)
+            return _in_browser(found, page.address)
     except starting.NotStarted as failed:
         found.append(skipped(_STARTING, "s", None, str(failed)))
         return _in_browser(found, None)

@@ -15,7 +15,7 @@ from typing import Any
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
-from vizattn.memory import Thrift
+from vizattn.memory import Thrift, give_back
 from vizattn.texts import Refused
 
 FETCHED_WITHIN = 300.0
@@ -132,7 +132,7 @@ def tidy_up(
     """Remove files that have been fetched or read, and folders that have nothing in them.
 
     Gradio's own tidying ends for good when a file comes while it looks, and keeps the names of
-    files that others deleted.
+    files that others deleted. Memory that nobody uses goes back to the system.
 
     Args:
         names: Gradio's sets of the names of its files; those of removed files are taken out.
@@ -154,6 +154,7 @@ def tidy_up(
         with suppress(OSError):
             if empty.name != _OUTGOING and empty.stat().st_mtime < now - _EMPTY_FOR:
                 empty.rmdir()
+    give_back()
 
 
 def _tidy_away(file: Path, now: float) -> None:
