@@ -215,12 +215,12 @@ _SENSES = Recipe(
 
 # What places everybody well counts too many in crowds and too few where heads are tiny. What has
 # only seen resampled pictures counts a quarter too many in one that is as sharp as it was taken.
-_CRISP = replace(_WHOLE, crisp=0.5)
+_CRISP, _SHARP = replace(_WHOLE, crisp=0.5), replace(_WHOLE, epochs=8, crisp=1.0)
 _COUNTS = replace(
     _SENSES,
     name="trunk-counts",
-    crops=(replace(_WHOLE, epochs=24), replace(_CRISP, epochs=20)),
-    cycles=((24, 1.0), (20, 1.0)),
+    crops=(replace(_WHOLE, epochs=24), replace(_CRISP, epochs=20), _SHARP),
+    cycles=((24, 1.0), (20, 1.0), (8, 0.5)),
     peak_rate=6e-4,
     start=_SENSES.name,
     twins=False,
@@ -236,8 +236,8 @@ def _counter(mechanism: str | None) -> Recipe:
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
-        crops=(replace(_CRISP, epochs=8),),
-        cycles=((8, 1.0),),
+        crops=(replace(_CRISP, epochs=5),),
+        cycles=((5, 1.0),),
         peak_rate=2e-4,
         attention_rate=4.0,
         average=0.995,
