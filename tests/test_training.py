@@ -21,7 +21,6 @@ from models.training import __main__ as training
 from models.training.augment import crop, crop_masks, random_boxes
 from models.training.loop import Run, crop_at, freeze, rate_at
 from models.training.recipes import RECIPES, Crop, Recipe
-from models.training.trunks import TRAINED_AS
 from tests.networks_for_tests import write_networks
 from tests.packs_for_tests import classification_pack, segmentation_pack
 
@@ -216,11 +215,11 @@ def test_a_share_of_the_crops_is_as_sharp_as_the_picture() -> None:
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.frozen])
 def test_attention_is_trained_and_what_is_shared_is_not(name: str) -> None:
     recipe = RECIPES[name]
-    network = weights.build(recipe.task, recipe.mechanism, TRAINED_AS, recipe.form)
+    network = weights.build(recipe.task, recipe.mechanism, form=recipe.form)
     still = freeze(network, recipe)
     attention = [p for block in blocks_of(network).values() for p in block.parameters()]
     assert all(parameter.requires_grad for parameter in attention)
-    first = next(iter(network.parameters()))
+    first = next(iter(network.trunk.stem.parameters()))
     assert not first.requires_grad
     assert bool(still) is not recipe.train_norms
 

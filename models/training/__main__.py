@@ -39,7 +39,7 @@ def train(recipe: Recipe, data: Path, runs: Path, folder: Path) -> Path:
     task = kept(TASKS[recipe.task](data, runs), network, recipe, host.preprocessing, runs, folder)
     run = Run(recipe, network, runs / f"{recipe.name}.pt")
     trained = task.finished(run.train(task, host.preprocessing))
-    lends = recipe.start if recipe.frozen and not recipe.whole else None
+    lends = recipe.start if recipe.frozen else None
     shares = weights.read_tensors(lends, folder) if lends else None
     path = folder / f"{recipe.name}.safetensors"
     checksum, size = weights.save(trained, path, shares)

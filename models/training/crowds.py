@@ -258,6 +258,7 @@ def _cut(
             rgb.append(window.pixels(scene.rgb, [255 * value for value in MEAN]))
         if kind != "rgb" and scene.thermal is not None:
             shift = (torch.rand(2, generator=generator) * 2 - 1) * recipe.misaligned
+            shift = shift.round() if window.crisp else shift
             thermal.append(window.pixels(scene.thermal, [127.5], shift.tolist()))
     cuts = Cuts(
         _darkened(jitter(torch.stack(rgb), 0.3, generator), kind, generator) if rgb else None,
@@ -268,7 +269,10 @@ def _cut(
 
 @dataclass(frozen=True)
 class _Window:
-    """Where a crop is: ``left`` and ``top`` in pixels of the picture, zoomed, perhaps mirrored."""
+    """Where a crop is: ``left`` and ``top`` in pixels of the picture, zoomed, perhaps mirrored.
+
+    A ``crisp`` one is cut out along the edges of pixels.
+    """
 
     left: float
     top: float
@@ -276,6 +280,7 @@ class _Window:
     mirrored: bool
     rows: int
     columns: int
+    crisp: bool = False
 
     def pixels(
         self, picture: Tensor, ground: Sequence[float], shift: Sequence[float] = (0.0, 0.0)
@@ -324,7 +329,7 @@ def _window(scene: Scene, cut: Crop, generator: torch.Generator) -> _Window:
     left, top = (uniform(low, high) for low, high in room)
     if crisp:
         left, top = round(left), round(top)
-    return _Window(left, top, zoom, uniform(0, 1) < 0.5, cut.rows, cut.columns)
+    return _Window(left, top, zoom, uniform(0, 1) < 0.5, cut.rows, cut.columns, crisp)
 
 
 def _darkened(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:

@@ -144,16 +144,17 @@ def rate_at(recipe: Recipe, epoch: float) -> float:
 
 def freeze(network: nn.Module, recipe: Recipe) -> list[nn.Module]:
     """Stop gradients where the recipe says so; return the modules that must stay in eval mode."""
-    if recipe.frozen is not None:
-        pattern = re.compile(recipe.frozen)
-        attention = tuple(f"{path}." for path in blocks_of(network))
-        for name, parameter in network.named_parameters():
-            outside = not name.startswith(attention)
-            if pattern.match(name) and outside and (parameter.ndim == 4 or not recipe.train_norms):
-                parameter.requires_grad_(False)
     if recipe.still_norms:
         return _norms(network, "")
-    if recipe.frozen is None or recipe.train_norms:
+    if recipe.frozen is None:
+        return []
+    pattern = re.compile(recipe.frozen)
+    attention = tuple(f"{path}." for path in blocks_of(network))
+    for name, parameter in network.named_parameters():
+        outside = not name.startswith(attention)
+        if pattern.match(name) and outside and (parameter.ndim == 4 or not recipe.train_norms):
+            parameter.requires_grad_(False)
+    if recipe.train_norms:
         return []
     return _norms(network, recipe.frozen)
 

@@ -83,8 +83,6 @@ class Recipe:
     """weigh a counter's loss by the people of each picture and not of the whole batch"""
     twins: bool = False
     """start the thermal stream from the RGB stream"""
-    whole: bool = False
-    """store what is frozen too: what it started from is not bundled"""
     still_norms: bool = False
     """keep the statistics of all batch norms as they started, while their scales are trained"""
     plain: str | None = None
@@ -167,8 +165,7 @@ def _segmenter(mechanism: str | None) -> Recipe:
         _SEGMENTER,
         name=f"segment-{mechanism or 'plain'}",
         mechanism=mechanism,
-        # What has only seen resampled frames is worse in one that is as sharp as it was taken.
-        crops=(Crop(6, 360, 480, _NATIVE, crisp=1.0),),
+        crops=(Crop(6, 360, 480, _NATIVE),),
         cycles=((6, 1.0),),
         attention_rate=4.0,
         # Weights that help the trunk to see rare classes make the answer call them too often.
@@ -227,7 +224,6 @@ _COUNTS = replace(
     count_weight=0.5,
     bodies_counted=True,
 )
-_SHARED_COUNTER = r"^network\.(stages\.\d\.rgb|head)\."
 
 
 def _counter(mechanism: str | None) -> Recipe:
@@ -236,17 +232,17 @@ def _counter(mechanism: str | None) -> Recipe:
         name=f"{mechanism or 'sum'}-small",
         task="count",
         mechanism=mechanism,
-        crops=(replace(_CRISP, epochs=5),),
-        cycles=((5, 1.0),),
-        peak_rate=2e-4,
+        batch=8,
+        crops=(_SHARP,),
+        cycles=((8, 1.0),),
+        # Low: what counts well with one sense already should go on to.
+        peak_rate=1e-4,
         attention_rate=4.0,
+        count_weight=0.25,
+        bodies_counted=False,
         average=0.995,
         start=_COUNTS.name,
-        # What counts well with RGB alone goes on to: the other sense learns to be understood.
-        frozen=_SHARED_COUNTER,
-        whole=True,
-        train_norms=False,
-        senses=(("both", 0.6), ("thermal", 0.4)),
+        senses=(("both", 0.28), ("rgb", 0.54), ("thermal", 0.18)),
         misaligned=8.0,
         # Streets and crowds, with one sense or both, differ in their statistics: what batches of
         # one kind train is a network that nobody runs.
