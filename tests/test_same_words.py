@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.affinity import Normaliser, ProductAffinity
+from models.mechanism import Claim
 from tests.conftest import ROOT
 from tests.test_every_mechanism import SIZES, analysis_of, one_of_each
-from tests.test_views import analysis, rows, signed
+from tests.test_views import analysis, rows, signed, with_affinity
 from vizattn.analysis import Analysis
 from vizattn.attention import PlaceAffinity
-from vizattn.texts import LANGUAGES, catalogue
+from vizattn.texts import LANGUAGES, catalogue, text
 from vizattn.ui.payload import payload
 from vizattn.views import Selection, heads_of, place_row, resolve
 from vizattn.words import sentence
@@ -82,11 +84,20 @@ class Case:
         return {"payload": payload(alone, {}), "selection": selection, "token": token}
 
 
+def losing_weight() -> Analysis:
+    """Return rows that sum to less than 1, as where a network surrounds its map with zeros."""
+    factors = rows().sites[0].rows.factors()
+    query, key = factors.query.abs(), factors.key.abs()
+    largest = float((query @ key.mT).mean(dim=-1).max())
+    scale = 0.9 / largest
+    return with_affinity(ProductAffinity(query, key, scale, Normaliser.MEAN), Claim.SIMPLEX)
+
+
 def cases() -> list[Case]:
     """Return a site of every kind and of every form of rows, asked at a place and not."""
     found = [
         Case(seen, Selection("context", at=at))
-        for seen in (rows(), signed())
+        for seen in (rows(), signed(), losing_weight())
         for at in ((9, 9), (150, 100), (290, 20), (100, 190))
     ]
     danet = analysis("segment", "danet")
@@ -138,6 +149,8 @@ def test_the_page_says_the_same(language: str) -> None:
         if pair[0] != pair[1]
     }
     assert different == {}
+    beyond = text(language, "canvas.sentence.outside", share="|").partition("|")[2]
+    assert any(beyond in each["sentence"] for each in said), "rows that lose weight say so"
 
 
 def test_the_page_draws_the_same_rows() -> None:
