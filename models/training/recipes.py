@@ -210,14 +210,12 @@ _SENSES = Recipe(
     each_by_its_people=True,
 )
 
-# What places everybody well counts too many in crowds and too few where heads are tiny. What has
-# only seen resampled pictures counts a quarter too many in one that is as sharp as it was taken.
-_CRISP, _SHARP = replace(_WHOLE, crisp=0.5), replace(_WHOLE, epochs=8, crisp=1.0)
+# What places everybody well counts too many in crowds and too few where heads are tiny.
 _COUNTS = replace(
     _SENSES,
     name="trunk-counts",
-    crops=(replace(_WHOLE, epochs=24), replace(_CRISP, epochs=20), _SHARP),
-    cycles=((24, 1.0), (20, 1.0), (8, 0.5)),
+    crops=(replace(_WHOLE, epochs=24),),
+    cycles=((24, 1.0),),
     peak_rate=6e-4,
     start=_SENSES.name,
     twins=False,
@@ -233,7 +231,7 @@ def _counter(mechanism: str | None) -> Recipe:
         task="count",
         mechanism=mechanism,
         batch=8,
-        crops=(_SHARP,),
+        crops=(replace(_WHOLE, epochs=8),),
         cycles=((8, 1.0),),
         # Low: what counts well with one sense already should go on to.
         peak_rate=1e-4,
